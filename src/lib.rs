@@ -14,3 +14,4 @@
 //! Modules import downward only; `tidy` keeps it so.
 
 pub mod error;
+pub mod types;
