@@ -14,4 +14,5 @@
 //! Modules import downward only; `tidy` keeps it so.
 
 pub mod error;
+pub mod syntax;
 pub mod types;

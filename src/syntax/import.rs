@@ -1,0 +1,150 @@
+//! IMPORT TABLE.
+
+use super::ast::{Ident, ImportSchema, ImportTable, OptionPair, Statement, Value, ValueKind};
+use super::dialect::{Node, Rule};
+use super::element::elements;
+use super::error::syntax_error;
+use super::literal::{quote_ident, quote_literal};
+use super::scan::Scanned;
+use super::statement::user_ident;
+use crate::error::{Result, Span};
+
+/// Reads an IMPORT TABLE.
+pub(super) fn import_table(scanned: &Scanned<'_>, node: &Node<'_>) -> Result<Statement> {
+    let schema = match node.find(Rule::import_file) {
+        Some(file) => {
+            let value = file.require(Rule::value)?.value()?;
+            ImportSchema::File(text_value(scanned, value, quote_literal)?)
+        }
+        None => ImportSchema::Elements(elements(scanned, &node.require(Rule::element_list)?)?),
+    };
+    let format = node.require(Rule::import_format)?;
+    let files = node
+        .require(Rule::file_list)?
+        .all(Rule::value)
+        .map(|file| text_value(scanned, file.value()?, quote_literal))
+        .collect::<Result<_>>()?;
+    Ok(Statement::ImportTable(ImportTable {
+        table: node.table_name()?,
+        schema,
+        format: Ident { value: format.text().to_ascii_uppercase(), span: format.span() },
+        files,
+        options: options(scanned, &node.require(Rule::opt_with)?)?,
+    }))
+}
+
+/// Returns the name of an `IMPORT TABLE t FROM bundle`, such as `IMPORT PGDUMP`.
+pub(super) fn bundle_name(scanned: &Scanned<'_>, index: usize) -> Option<String> {
+    // The table's name has three parts at most, with dots between them.
+    let from = (index + 3..index + 8).step_by(2).find(|at| scanned.is_word(*at, "FROM"))?;
+    ["PGDUMP", "MYSQLDUMP"]
+        .into_iter()
+        .find(|bundle| scanned.is_word(from + 1, bundle))
+        .map(|bundle| format!("IMPORT {bundle}"))
+}
+
+/// Reads the options of a WITH clause, which may be empty.
+fn options(scanned: &Scanned<'_>, with: &Node<'_>) -> Result<Vec<OptionPair>> {
+    let Some(pairs) = with.find(Rule::option_pairs) else { return Ok(Vec::new()) };
+    pairs.all(Rule::option_pair).map(|pair| option_pair(scanned, &pair)).collect()
+}
+
+fn option_pair(scanned: &Scanned<'_>, pair: &Node<'_>) -> Result<OptionPair> {
+    let key = user_ident(&pair.require(Rule::option_key)?)?;
+    let Some(value) = pair.find(Rule::value) else { return Ok(OptionPair { key, value: None }) };
+    let quoted = |number: &str| format!("{} = '{number}'", quote_ident(&key.value));
+    let value = text_value(scanned, value.value()?, quoted)?;
+    Ok(OptionPair { key, value: Some(value) })
+}
+
+/// Refuses a number, where only a string, a word or a placeholder can stand; `quoted` shows how to
+/// write it.
+fn text_value(
+    scanned: &Scanned<'_>,
+    value: Value,
+    quoted: impl Fn(&str) -> String,
+) -> Result<Value> {
+    if value.kind != ValueKind::Number {
+        return Ok(value);
+    }
+    let Span { start, .. } = value.span;
+    Err(syntax_error(scanned, start, "a string, word or placeholder")
+        .hint(format!("Put the number in quotes: {}.", quoted(&value.text))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::parse;
+
+    fn import(text: &str) -> ImportTable {
+        match parse(text) {
+            Ok(Statement::ImportTable(import)) => import,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn reads_both_forms() {
+        let import_ = import(
+            "import table Foo create using 'x.sql' csv data ('a', $1, b) \
+             with Temp = e'\\t', \"Nullif\" = \"X\", detached, compression = GZIP",
+        );
+        assert_eq!(import_.table.parts[0].value, "foo");
+        assert_eq!(import_.format.value, "CSV");
+        let kinds: Vec<_> = import_.files.iter().map(|file| file.kind).collect();
+        assert_eq!(kinds, [ValueKind::String, ValueKind::Placeholder, ValueKind::Word]);
+        let pairs: Vec<_> = import_
+            .options
+            .iter()
+            .map(|pair| {
+                (pair.key.value.as_str(), pair.value.as_ref().map(|value| value.text.as_str()))
+            })
+            .collect();
+        assert_eq!(
+            pairs,
+            [
+                ("temp", Some("\t")),
+                ("Nullif", Some("X")),
+                ("detached", None),
+                ("compression", Some("gzip"))
+            ]
+        );
+        let import = import("IMPORT TABLE d.s.t (id INT8, INDEX i (id)) CSV DATA ('a')");
+        assert!(matches!(import.schema, ImportSchema::Elements(elements) if elements.len() == 2));
+        assert!(import.options.is_empty());
+    }
+
+    #[test]
+    fn reads_options_in_parentheses_and_an_option_of_that_name() {
+        let import_ = import("IMPORT TABLE t (a INT) CSV DATA ('a') WITH OPTIONS (a, b = 'c')");
+        assert_eq!(import_.options.len(), 2);
+        let import = import("IMPORT TABLE t (a INT) CSV DATA ('a') WITH options = 'c'");
+        assert_eq!(import.options[0].key.value, "options");
+    }
+
+    #[test]
+    fn asks_to_quote_numbers() {
+        let error =
+            parse("IMPORT TABLE t (a INT) CSV DATA ('a') WITH temp = 'x', skip = 2").unwrap_err();
+        assert_eq!(
+            error.message(),
+            "at or near \"2\": syntax error: expected a string, word or placeholder"
+        );
+        assert_eq!(error.hint_text(), Some("Put the number in quotes: skip = '2'."));
+    }
+
+    #[test]
+    fn knows_the_other_imports_by_name() {
+        for (text, name) in [
+            ("IMPORT INTO t CSV DATA ('a')", "IMPORT INTO"),
+            ("IMPORT PGDUMP ('a')", "IMPORT PGDUMP"),
+            ("IMPORT TABLE a.b FROM MYSQLDUMP 'a'", "IMPORT MYSQLDUMP"),
+        ] {
+            assert_eq!(
+                parse(text).unwrap(),
+                Statement::Unsupported { name: name.into(), writes: true }
+            );
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Statements printed as SQL that parses to the same statement, places aside.
+
+use super::ast::{
+    CreateTable, DropBehavior, DropTable, Grant, GrantTarget, Ident, ImportSchema, ImportTable,
+    Insert, ObjectName, Show, Statement, Value, ValueKind,
+};
+use super::literal::{quote_ident, quote_literal};
+use super::print_element::print_elements;
+
+/// Prints a statement as SQL that parses to itself. URLs go through `redact` first: the files, the
+/// schema file and the option values of an import.
+pub fn print(statement: &Statement, redact: &dyn Fn(&str) -> String) -> String {
+    match statement {
+        Statement::ImportTable(import) => print_import(import, redact),
+        Statement::CreateTable(create) => print_create_table(create),
+        Statement::DropTable(drop) => print_drop_table(drop),
+        Statement::CreateDatabase { name, if_not_exists } => {
+            format!("CREATE DATABASE {}{}", opt(*if_not_exists, "IF NOT EXISTS "), ident(name))
+        }
+        Statement::DropDatabase { name, if_exists, behavior } => format!(
+            "DROP DATABASE {}{}{}",
+            opt(*if_exists, "IF EXISTS "),
+            ident(name),
+            print_behavior(*behavior)
+        ),
+        Statement::Use { name } => format!("USE {}", ident(name)),
+        Statement::Insert(insert) => print_insert(insert),
+        Statement::Query(query) => query.text.clone(),
+        Statement::Explain { analyze, verbose, statement } => format!(
+            "EXPLAIN {}{}{}",
+            opt(*analyze, "ANALYZE "),
+            opt(*verbose, "VERBOSE "),
+            print(statement, redact)
+        ),
+        Statement::CreateUser { name, if_not_exists } => {
+            format!("CREATE USER {}{}", opt(*if_not_exists, "IF NOT EXISTS "), ident(name))
+        }
+        Statement::DropUser { names, if_exists } => {
+            format!("DROP USER {}{}", opt(*if_exists, "IF EXISTS "), idents(names))
+        }
+        Statement::Grant(grant) => print_grant("GRANT", grant, "TO"),
+        Statement::Revoke(grant) => print_grant("REVOKE", grant, "FROM"),
+        Statement::Begin => "BEGIN".to_owned(),
+        Statement::Commit => "COMMIT".to_owned(),
+        Statement::Rollback => "ROLLBACK".to_owned(),
+        Statement::SetClusterSetting { name, value } => {
+            format!("SET CLUSTER SETTING {} = {}", setting(name), opt_value(value.as_ref()))
+        }
+        Statement::ResetClusterSetting { name } => {
+            format!("RESET CLUSTER SETTING {}", setting(name))
+        }
+        Statement::SetVariable { name, value } => {
+            format!("SET {} = {}", variable(name), opt_value(value.as_ref()))
+        }
+        Statement::ResetVariable { name } => format!("RESET {}", variable(name)),
+        Statement::Show(show) => print_show(show),
+        Statement::Unsupported { name, .. } => name.clone(),
+    }
+}
+
+fn opt(given: bool, words: &'static str) -> &'static str {
+    if given { words } else { "" }
+}
+
+pub(super) fn ident(name: &Ident) -> String {
+    quote_ident(&name.value)
+}
+
+/// Prints names with commas between them.
+pub(super) fn idents(names: &[Ident]) -> String {
+    names.iter().map(ident).collect::<Vec<_>>().join(", ")
+}
+
+/// Prints a dotted name.
+pub(super) fn object_name(name: &ObjectName) -> String {
+    name.parts.iter().map(ident).collect::<Vec<_>>().join(".")
+}
+
+fn print_import(import: &ImportTable, redact: &dyn Fn(&str) -> String) -> String {
+    let location = |location: &Value| match location.kind {
+        ValueKind::Placeholder => value(location),
+        _ => value(&Value { text: redact(&location.text), ..location.clone() }),
+    };
+    let mut out = format!("IMPORT TABLE {} ", object_name(&import.table));
+    match &import.schema {
+        ImportSchema::File(file) => out += &format!("CREATE USING {}", location(file)),
+        ImportSchema::Elements(elements) => out += &format!("({})", print_elements(elements)),
+    }
+    let files: Vec<String> = import.files.iter().map(location).collect();
+    out += &format!(" {} DATA ({})", import.format.value, files.join(", "));
+    let mut lead = " WITH ";
+    for option in &import.options {
+        out += lead;
+        out += &ident(&option.key);
+        if let Some(given) = &option.value {
+            out += &format!(" = {}", location(given));
+        }
+        lead = ", ";
+    }
+    out
+}
+
+fn print_create_table(create: &CreateTable) -> String {
+    let head = format!(
+        "CREATE TABLE {}{}",
+        opt(create.if_not_exists, "IF NOT EXISTS "),
+        object_name(&create.name)
+    );
+    match &create.query {
+        Some(query) => format!("{head} AS {}", query.text),
+        None => format!("{head} ({})", print_elements(&create.elements)),
+    }
+}
+
+fn print_drop_table(drop: &DropTable) -> String {
+    let names: Vec<String> = drop.names.iter().map(object_name).collect();
+    format!(
+        "DROP TABLE {}{}{}",
+        opt(drop.if_exists, "IF EXISTS "),
+        names.join(", "),
+        print_behavior(drop.behavior)
+    )
+}
+
+fn print_behavior(behavior: DropBehavior) -> &'static str {
+    match behavior {
+        DropBehavior::Default => "",
+        DropBehavior::Cascade => " CASCADE",
+        DropBehavior::Restrict => " RESTRICT",
+    }
+}
+
+fn print_insert(insert: &Insert) -> String {
+    let columns = match insert.columns.as_slice() {
+        [] => String::new(),
+        columns => format!(" ({})", idents(columns)),
+    };
+    let source = insert.source.as_ref().map_or("DEFAULT VALUES", |query| query.text.as_str());
+    format!("INSERT INTO {}{columns} {source}", object_name(&insert.table))
+}
+
+fn print_grant(verb: &str, grant: &Grant, preposition: &str) -> String {
+    let privileges: Vec<&str> =
+        grant.privileges.iter().map(|privilege| privilege.value.as_str()).collect();
+    format!(
+        "{verb} {} ON {} {preposition} {}",
+        privileges.join(", "),
+        print_target(&grant.target),
+        idents(&grant.users)
+    )
+}
+
+fn print_target(target: &GrantTarget) -> String {
+    match target {
+        GrantTarget::Databases(names) => format!("DATABASE {}", idents(names)),
+        GrantTarget::Tables(names) => {
+            let part = |part: &Ident| match part.value.as_str() {
+                "*" => "*".to_owned(),
+                _ => ident(part),
+            };
+            let names =
+                names.iter().map(|name| name.parts.iter().map(part).collect::<Vec<_>>().join("."));
+            format!("TABLE {}", names.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn print_show(show: &Show) -> String {
+    let from = |table: &ObjectName| format!("FROM {}", object_name(table));
+    match show {
+        Show::Databases => "SHOW DATABASES".to_owned(),
+        Show::Tables { database: None } => "SHOW TABLES".to_owned(),
+        Show::Tables { database: Some(database) } => {
+            format!("SHOW TABLES FROM {}", ident(database))
+        }
+        Show::Columns(table) => format!("SHOW COLUMNS {}", from(table)),
+        Show::Indexes(None) => "SHOW INDEXES".to_owned(),
+        Show::Indexes(Some(table)) => format!("SHOW INDEXES {}", from(table)),
+        Show::Constraints(table) => format!("SHOW CONSTRAINTS {}", from(table)),
+        Show::CreateTable(table) => format!("SHOW CREATE TABLE {}", object_name(table)),
+        Show::Jobs => "SHOW JOBS".to_owned(),
+        Show::Job(id) => format!("SHOW JOB {}", value(id)),
+        Show::Users => "SHOW USERS".to_owned(),
+        Show::Grants { target, users } => {
+            let on = target.as_ref().map(|target| format!(" ON {}", print_target(target)));
+            let users = (!users.is_empty()).then(|| format!(" FOR {}", idents(users)));
+            format!("SHOW GRANTS{}{}", on.unwrap_or_default(), users.unwrap_or_default())
+        }
+        Show::ClusterSetting(name) => format!("SHOW CLUSTER SETTING {}", setting(name)),
+        Show::AllClusterSettings => "SHOW ALL CLUSTER SETTINGS".to_owned(),
+        Show::Variable(name) => format!("SHOW {}", show_variable(name)),
+        Show::Schemas => "SHOW SCHEMAS".to_owned(),
+    }
+}
+
+/// Prints the name of a cluster setting, whose dots separate parts.
+fn setting(name: &Ident) -> String {
+    name.value.split('.').map(quote_ident).collect::<Vec<_>>().join(".")
+}
+
+/// Prints the name of a session variable; some of them are also words of other statements.
+fn variable(name: &Ident) -> String {
+    match name.value.as_str() {
+        "all" => "ALL".to_owned(),
+        word @ ("cluster" | "session" | "local" | "time" | "names" | "transaction" | "tracing"
+        | "role" | "constraints") => format!("\"{word}\""),
+        _ => setting(name),
+    }
+}
+
+fn show_variable(name: &Ident) -> String {
+    let words = [
+        "databases",
+        "schemas",
+        "tables",
+        "columns",
+        "fields",
+        "indexes",
+        "indices",
+        "index",
+        "keys",
+        "constraints",
+        "constraint",
+        "create",
+        "jobs",
+        "job",
+        "users",
+        "grants",
+        "public",
+        "backup",
+        "functions",
+        "partitions",
+        "queries",
+        "ranges",
+        "rejects",
+        "roles",
+        "sequences",
+        "sessions",
+        "statistics",
+        "types",
+    ];
+    match name.value.as_str() {
+        word if words.contains(&word) => format!("\"{word}\""),
+        _ => variable(name),
+    }
+}
+
+fn opt_value(given: Option<&Value>) -> String {
+    given.map_or_else(|| "DEFAULT".to_owned(), value)
+}
+
+/// Prints a value as it was given: a string, a word, a number or a placeholder.
+fn value(value: &Value) -> String {
+    match value.kind {
+        ValueKind::String => quote_literal(&value.text),
+        // Words such as ON and TRUE are no names but stand here without quotes.
+        ValueKind::Word => match value.text.as_str() {
+            "on" | "true" | "false" | "all" | "none" | "user" | "local" => value.text.clone(),
+            word => quote_ident(word),
+        },
+        ValueKind::Number => value.text.clone(),
+        ValueKind::Placeholder => format!("${}", value.text),
+    }
+}
