@@ -14,5 +14,6 @@
 //! Modules import downward only; `tidy` keeps it so.
 
 pub mod error;
+pub mod record;
 pub mod syntax;
 pub mod types;

@@ -1,0 +1,111 @@
+//! What can be wrong with a record, and the words for it.
+
+use std::fmt;
+
+use crate::error::SqlState;
+
+/// A record that cannot be read, with its place in the piece that was given to the reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordError {
+    /// The number of good records before it in the same call.
+    pub record: usize,
+    /// The offset of the record's first byte.
+    pub start: usize,
+    /// The offset of the faulty byte.
+    pub offset: usize,
+    /// The offset after the record, where reading can go on if the record is left out; `None`
+    /// where nothing can be said about what follows.
+    pub next: Option<usize>,
+    /// What is wrong.
+    pub fault: RecordFault,
+}
+
+/// What is wrong with a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordFault {
+    /// The delimiter or the comment character is not usable.
+    Dialect,
+    /// The record has too few or too many fields.
+    FieldCount {
+        /// The fields that the table wants.
+        expected: usize,
+        /// The fields that the record has.
+        got: usize,
+    },
+    /// Strict quotes: a quote inside a field that does not start with one.
+    BareQuote {
+        /// The line breaks between the start of the record and the quote.
+        lines: u64,
+        /// The characters between the start of the line and the quote.
+        column: usize,
+    },
+    /// Strict quotes: a quote inside a quoted field that neither ends it nor is doubled, or the
+    /// end of the file inside a quoted field.
+    StrayQuote {
+        /// The line breaks between the start of the record and the quote.
+        lines: u64,
+        /// The characters between the start of the line and the quote.
+        column: usize,
+    },
+    /// The piece is too large for 32-bit offsets.
+    TooLong,
+}
+
+impl RecordError {
+    /// Returns the error of a record that nothing can be read after.
+    pub(super) fn at(record: usize, start: usize, offset: usize, fault: RecordFault) -> Self {
+        Self { record, start, offset, next: None, fault }
+    }
+
+    /// Returns the class of the problem.
+    pub fn code(&self) -> SqlState {
+        match self.fault {
+            RecordFault::Dialect => SqlState::INVALID_PARAMETER_VALUE,
+            RecordFault::TooLong => SqlState::PROGRAM_LIMIT_EXCEEDED,
+            _ => SqlState::BAD_COPY_FILE_FORMAT,
+        }
+    }
+
+    /// Returns the number of line breaks between the start of the record and the faulty byte.
+    pub fn lines(&self) -> u64 {
+        match self.fault {
+            RecordFault::BareQuote { lines, .. } | RecordFault::StrayQuote { lines, .. } => lines,
+            _ => 0,
+        }
+    }
+
+    /// Returns the message, given the physical line on which the record starts.
+    pub fn message(&self, first_line: u64) -> String {
+        let place = |lines: u64, column: usize| {
+            let record = match lines {
+                0 => String::new(),
+                _ => format!("record on line {first_line}; "),
+            };
+            format!("{record}parse error on line {}, column {column}", first_line + lines)
+        };
+        match self.fault {
+            RecordFault::Dialect => "csv: invalid field or comment delimiter".to_owned(),
+            RecordFault::FieldCount { expected, got } => {
+                format!("expected {expected} fields, got {got}")
+            }
+            RecordFault::BareQuote { lines, column } => {
+                format!("{}: bare \" in non-quoted-field", place(lines, column))
+            }
+            RecordFault::StrayQuote { lines, column } => {
+                format!("{}: extraneous or missing \" in quoted-field", place(lines, column))
+            }
+            RecordFault::TooLong => {
+                format!("record is longer than {} bytes", super::reader::LONGEST_PIECE)
+            }
+        }
+    }
+}
+
+impl fmt::Display for RecordError {
+    /// Prints the message with lines counted from the start of the record.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message(1))
+    }
+}
+
+impl std::error::Error for RecordError {}

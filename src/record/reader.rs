@@ -1,0 +1,321 @@
+//! The reader of CSV records: what callers see, and the choice between the fast and exact ways.
+
+use std::ops::Range;
+
+use memchr::memrchr;
+
+use super::dialect::{Dialect, Mark, QUOTE};
+use super::error::{RecordError, RecordFault};
+use super::exact::{Exact, Field, Line, Outcome};
+use super::fast::{Run, Settings, Stop, has_vectors};
+use super::lines::{count_characters, count_lines};
+use super::records::{Records, Spans, offset, push_bits, truncate_bits};
+
+/// The longest piece that can be read: offsets into it and behind it must fit 32 bits.
+pub(super) const LONGEST_PIECE: usize = (u32::MAX / 2) as usize;
+
+/// Reads the records of one file, piece by piece.
+///
+/// A piece is any stretch of the file that starts where a record may start (after a byte order
+/// mark, see `strip_bom`). The caller moves what was not consumed to the front of the next piece,
+/// and makes the piece larger, doubling it, if nothing was consumed.
+pub struct Reader {
+    dialect: Dialect,
+    fields: usize,
+    comment: Mark,
+    exact: Exact,
+    /// Whether the dialect is one for bit masks.
+    fast: bool,
+    /// Whether the processor has the instructions for faster bit masks.
+    vectors: bool,
+    keep_quoted: bool,
+}
+
+/// A stretch of bytes with what is known about its end.
+#[derive(Clone, Copy)]
+struct Piece<'a> {
+    bytes: &'a [u8],
+    /// Where reading starts.
+    start: usize,
+    /// Where the text ends: before a lone carriage return at the end of the file.
+    end: usize,
+    at_end: bool,
+}
+
+impl<'a> Piece<'a> {
+    fn new(bytes: &'a [u8], start: usize, at_end: bool) -> Self {
+        let end = bytes.len() - usize::from(at_end && bytes.ends_with(b"\r"));
+        Self { bytes, start, end, at_end }
+    }
+
+    fn text(self) -> &'a [u8] {
+        &self.bytes[..self.end]
+    }
+
+    /// Returns `at`, or the end of the bytes if nothing but the lone carriage return is left.
+    fn consumed(self, at: usize) -> usize {
+        if at >= self.end { self.bytes.len() } else { at }
+    }
+}
+
+impl Reader {
+    /// Returns a reader of records that have `fields` fields.
+    pub fn new(dialect: Dialect, fields: usize) -> Self {
+        let one_byte = dialect.delimiter.is_ascii() && dialect.delimiter != char::from(QUOTE);
+        Self {
+            fields,
+            comment: Mark::new(dialect.comment),
+            exact: Exact::new(&dialect),
+            fast: one_byte && fields > 0,
+            vectors: has_vectors(),
+            dialect,
+            keep_quoted: false,
+        }
+    }
+
+    /// Chooses whether `Records::quoted` is filled. If it is, an extra field at the end of a record
+    /// is dropped only if it was not quoted, as CockroachDB does since quoting matters.
+    #[must_use]
+    pub fn with_quoted(mut self, quoted: bool) -> Self {
+        self.keep_quoted = quoted;
+        self
+    }
+
+    /// Returns the dialect that is read.
+    pub fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    /// Makes the reader use the exact way only.
+    #[cfg(test)]
+    pub(super) fn exactly(mut self) -> Self {
+        self.fast = false;
+        self
+    }
+
+    /// Makes the reader use no vector instructions.
+    #[cfg(test)]
+    pub(super) fn without_vectors(mut self) -> Self {
+        self.vectors = false;
+        self
+    }
+
+    /// Reads whole records from `bytes[start..]` into `records`, which is cleared first.
+    ///
+    /// Records that start at or after `limit` are left, and those beyond `max_records`. No bytes
+    /// follow if `at_end`. Returns where the next line starts that was not read, or the record that
+    /// is not whole: everything before it is consumed, comments and blank lines included. One extra
+    /// empty field at the end of a record is dropped; any other difference from the wanted number
+    /// is an error. On an error `records` holds the good records before the wrong one.
+    #[expect(clippy::too_many_arguments, reason = "offsets and counts that change with each call")]
+    pub fn read(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        limit: usize,
+        max_records: usize,
+        at_end: bool,
+        records: &mut Records,
+    ) -> Result<usize, RecordError> {
+        let piece = self.open_piece(bytes, start, at_end)?;
+        records.quoted = self.keep_quoted.then(|| records.quoted.take().unwrap_or_default());
+        let mut spans = records.restart(self.fields);
+        let settings = Settings {
+            delimiter: u8::try_from(self.dialect.delimiter).unwrap_or_default(),
+            comment: self.comment.first(),
+            limit,
+            max_records,
+            vectors: self.vectors,
+        };
+        let result = self.read_piece(piece, settings, records, &mut spans);
+        if let Some(quoted) = &mut records.quoted {
+            truncate_bits(quoted, spans.len());
+        }
+        records.spans = spans.finish();
+        result
+    }
+
+    /// Reads whole records of the piece into `records`, whose spans are in `spans`.
+    fn read_piece(
+        &mut self,
+        piece: Piece<'_>,
+        settings: Settings,
+        records: &mut Records,
+        spans: &mut Spans,
+    ) -> Result<usize, RecordError> {
+        // After fruitless runs a growing number of records is read exactly before the next try.
+        let (mut exactly, mut patience) = (0_u32, 1);
+        let mut at = piece.start;
+        loop {
+            if records.count >= settings.max_records {
+                return Ok(at);
+            }
+            at = match self.skip_lines(piece, at, settings.limit) {
+                Ok(at) => at,
+                Err(at) => return Ok(at),
+            };
+            if self.fast && exactly == 0 {
+                let before = records.count;
+                let (stop, next) = Run::new(piece.bytes, at, settings, records, spans).read();
+                at = next;
+                patience = if records.count == before { (patience * 2).min(32) } else { 1 };
+                match stop {
+                    Stop::Done => return Ok(at),
+                    Stop::Comment => continue,
+                    Stop::Partial if !piece.at_end => return Ok(at),
+                    Stop::Partial if at >= piece.end => continue,
+                    Stop::Partial | Stop::Unusual => exactly = patience,
+                }
+            }
+            match self.read_exactly(piece, at, records.count)? {
+                None => return Ok(at),
+                Some(next) => {
+                    self.push_record(piece, at..next, records, spans)?;
+                    at = next;
+                    exactly = exactly.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    /// Reads the record that starts at `start`, or after the comments and blank lines there,
+    /// whatever the number of its fields. Returns its decoded fields and where the next line
+    /// starts; `None` if no record is left (`at_end`) or more bytes are needed (not `at_end`).
+    #[expect(clippy::type_complexity, reason = "fields and offset, as `read` gives them")]
+    pub fn read_loose(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        at_end: bool,
+    ) -> Result<Option<(Vec<Vec<u8>>, usize)>, RecordError> {
+        let piece = self.open_piece(bytes, start, at_end)?;
+        let Ok(at) = self.skip_lines(piece, start, usize::MAX) else {
+            return Ok(None);
+        };
+        let Some(next) = self.read_exactly(piece, at, 0)? else {
+            return Ok(None);
+        };
+        let exact = &self.exact;
+        let text = |field: &Field| {
+            let from = if field.unescaped { &exact.unescaped } else { bytes };
+            from[field.start..field.end].to_vec()
+        };
+        Ok(Some((exact.fields.iter().map(text).collect(), piece.consumed(next))))
+    }
+
+    /// Returns where the line after the record starts that starts at `start`, so that
+    /// `bytes[start..end]` is the record as it was written, line end included. For a record that
+    /// is not whole that is the end of the bytes.
+    pub fn record_end(&mut self, bytes: &[u8], start: usize, at_end: bool) -> usize {
+        let piece = Piece::new(bytes, start, at_end);
+        match self.exact.read(piece.text(), start, at_end) {
+            Outcome::Record(next) => piece.consumed(next),
+            Outcome::Incomplete | Outcome::Fault { .. } => bytes.len(),
+        }
+    }
+
+    /// Checks that the piece can be read, and with its first record the dialect.
+    fn open_piece<'a>(
+        &self,
+        bytes: &'a [u8],
+        start: usize,
+        at_end: bool,
+    ) -> Result<Piece<'a>, RecordError> {
+        if bytes.len() > LONGEST_PIECE {
+            return Err(RecordError::at(0, start, start, RecordFault::TooLong));
+        }
+        if start < bytes.len() {
+            self.dialect.check().map_err(|error| RecordError { start, offset: start, ..error })?;
+        }
+        Ok(Piece::new(bytes, start, at_end))
+    }
+
+    /// Passes over the comments and blank lines from `at` on that start before `limit`; returns
+    /// where a record starts, or else where the first line starts that was not passed over.
+    fn skip_lines(&self, piece: Piece<'_>, mut at: usize, limit: usize) -> Result<usize, usize> {
+        loop {
+            if at >= limit {
+                return Err(at);
+            }
+            if at >= piece.end {
+                return Err(piece.bytes.len());
+            }
+            match self.exact.look_at_line(piece.text(), at, piece.at_end) {
+                Line::Skipped(next) => at = next,
+                Line::Record => return Ok(at),
+                Line::Incomplete => return Err(at),
+            }
+        }
+    }
+
+    /// Reads the record at `at` into `self.exact`; returns where the next line starts, or `None` if
+    /// the record is not whole.
+    fn read_exactly(
+        &mut self,
+        piece: Piece<'_>,
+        at: usize,
+        record: usize,
+    ) -> Result<Option<usize>, RecordError> {
+        let (offset, bare) = match self.exact.read(piece.text(), at, piece.at_end) {
+            Outcome::Record(next) => return Ok(Some(next)),
+            Outcome::Incomplete => return Ok(None),
+            Outcome::Fault { offset, bare } => (offset, bare),
+        };
+        let before = &piece.bytes[at..offset];
+        let lines = count_lines(before);
+        let line = memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+        let column = count_characters(&before[line..]);
+        Err(RecordError::at(
+            record,
+            at,
+            offset,
+            if bare {
+                RecordFault::BareQuote { lines, column }
+            } else {
+                RecordFault::StrayQuote { lines, column }
+            },
+        ))
+    }
+
+    /// Adds the record in `self.exact`, which lies at `range`, if it has the wanted number of fields.
+    fn push_record(
+        &self,
+        piece: Piece<'_>,
+        range: Range<usize>,
+        records: &mut Records,
+        spans: &mut Spans,
+    ) -> Result<(), RecordError> {
+        let exact = &self.exact;
+        let mut fields = exact.fields.as_slice();
+        if let [wanted @ .., last] = fields
+            && wanted.len() == self.fields
+            && last.start == last.end
+            && !(self.keep_quoted && last.quoted)
+        {
+            fields = wanted;
+        }
+        if fields.len() != self.fields {
+            let fault = RecordFault::FieldCount { expected: self.fields, got: fields.len() };
+            let extra = fields.get(self.fields).filter(|field| !field.unescaped);
+            let offset = extra.map_or(range.end, |field| field.start);
+            let next = Some(piece.consumed(range.end));
+            let (record, start) = (records.count, range.start);
+            return Err(RecordError { record, start, offset, next, fault });
+        }
+        let copied = piece.bytes.len() + records.unescaped.len();
+        for field in fields {
+            if let Some(quoted) = &mut records.quoted {
+                push_bits(quoted, spans.len(), u64::from(field.quoted));
+            }
+            let base = if field.unescaped { copied } else { 0 };
+            spans.push([offset(base + field.start), offset(base + field.end)]);
+        }
+        records.unescaped.extend_from_slice(&exact.unescaped);
+        records.starts.push(offset(range.start));
+        if exact.swallowed {
+            records.swallowed.push(offset(records.count));
+        }
+        records.count += 1;
+        Ok(())
+    }
+}
