@@ -15,5 +15,6 @@
 
 pub mod error;
 pub mod record;
+pub mod source;
 pub mod syntax;
 pub mod types;

@@ -1,0 +1,286 @@
+//! Access to places under the session's rules: which directory `nodelocal:` means, where relative paths
+//! start, and whether local files may be touched at all.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Dir, FileType};
+use rustix::io::Errno;
+
+use super::beneath::{self, Root};
+use super::failure::io_error;
+use super::file::SourceFile;
+use super::glob::Pattern;
+use super::location::{Location, nodelocal_url};
+use super::redact::redact;
+use super::temp::{TempDirectory, Usage};
+use crate::error::{Error, Result, SqlState};
+
+/// What a session may reach.
+#[derive(Clone, Debug)]
+pub struct AccessOptions {
+    /// The root of `nodelocal:`, absolute; `None` turns off all local files.
+    pub external_io_directory: Option<PathBuf>,
+    /// Where relative paths start, absolute.
+    pub working_directory: PathBuf,
+}
+
+/// Opens places for a session. Clones share the limit of temporary files.
+#[derive(Clone, Debug)]
+pub struct Access {
+    options: AccessOptions,
+    usage: Arc<Usage>,
+}
+
+impl Access {
+    /// Returns access under these options.
+    pub fn new(options: AccessOptions) -> Self {
+        Self { options, usage: Arc::default() }
+    }
+
+    /// Limits what all temporary files take together, in bytes. Call it once, before clones are made.
+    #[must_use]
+    pub fn with_temp_limit(mut self, limit: Option<u64>) -> Self {
+        self.usage = Arc::new(Usage::new(limit));
+        self
+    }
+
+    /// Returns the same access with relative paths starting at `directory`.
+    #[must_use]
+    pub fn with_working_directory(&self, directory: PathBuf) -> Self {
+        let mut changed = self.clone();
+        changed.options.working_directory = directory;
+        changed
+    }
+
+    /// Opens a regular file to be read.
+    pub fn open(&self, location: &Location) -> Result<SourceFile> {
+        let root = self.require_local()?;
+        let opened = match location {
+            Location::Local(local) => beneath::open_anywhere(&self.resolve(&local.path)),
+            Location::Nodelocal(nodelocal) => {
+                Root::open(root).and_then(|root| root.open_file(&nodelocal.path))
+            }
+        };
+        let descriptor = opened.map_err(|error| self.open_failure(location, &error))?;
+        SourceFile::new(descriptor, location.to_string())
+    }
+
+    /// Reads a small text file whole, such as a schema file of at most `limit` bytes. It must be UTF-8;
+    /// a byte order mark is dropped.
+    pub fn read_text(&self, location: &Location, limit: u64) -> Result<String> {
+        let file = self.open(location)?;
+        let too_long = || {
+            Error::new(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                format!("file \"{}\" exceeds the limit of {limit} bytes", file.name()),
+            )
+        };
+        let size = usize::try_from(file.size()).map_err(|_| too_long())?;
+        if file.size() > limit {
+            return Err(too_long());
+        }
+        let mut bytes = vec![0; size];
+        let count = file.read_at(&mut bytes, 0)?;
+        file.unchanged()?;
+        bytes.truncate(count);
+        let text = String::from_utf8(bytes).map_err(|error| not_text(&file, &error))?;
+        Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    }
+
+    /// Returns the files that a place with wildcards in its last element means, sorted by name: those
+    /// directly in its directory. A place without wildcards, or whose name exists as it is, means itself.
+    pub fn expand(&self, location: &Location) -> Result<Vec<Location>> {
+        let name = String::from_utf8_lossy(location.last_element()).into_owned();
+        let Some(pattern) = Pattern::parse(&name) else {
+            return Ok(vec![location.clone()]);
+        };
+        let directory = match self.open_directory_of(location) {
+            Ok(directory) => directory,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(no_match(location, &name).hint(format!(
+                    "Directory \"{}\" does not exist.",
+                    redact(&location.prefix())
+                )));
+            }
+            Err(error) => return Err(self.open_failure(location, &error)),
+        };
+        let literal =
+            rustix::fs::statat(&directory, location.last_element(), AtFlags::SYMLINK_NOFOLLOW);
+        if literal.is_ok() {
+            return Ok(vec![location.clone()]);
+        }
+        let mut names = matching_names(&directory, &pattern)
+            .map_err(|error| io_error("list", &location.prefix(), &error))?;
+        names.sort();
+        if names.is_empty() {
+            return Err(no_match(location, &name));
+        }
+        Ok(names.iter().map(|name| location.with_last_element(name)).collect())
+    }
+
+    /// Makes the directory of `job` in the directory `location`, which is made if it is missing.
+    pub fn temp_directory(&self, location: &Location, job: u64) -> Result<TempDirectory> {
+        let root = self.require_local()?;
+        let (opened, path) = match location {
+            Location::Local(local) => {
+                let path = self.resolve(&local.path);
+                let opened = std::fs::create_dir_all(&path)
+                    .and_then(|()| beneath::open_directory_anywhere(&path));
+                (opened, path)
+            }
+            Location::Nodelocal(nodelocal) => {
+                let opened = std::fs::create_dir_all(root)
+                    .and_then(|()| Root::open(root))
+                    .and_then(|root| root.create_directory(&nodelocal.path));
+                (opened, root.join(&nodelocal.path))
+            }
+        };
+        let parent = opened.map_err(|error| directory_failure(location, &error))?;
+        TempDirectory::new(parent, &path, job, &self.usage)
+    }
+
+    /// Returns the absolute path, or the URL, of a place, with secrets redacted: for job records. What
+    /// it returns parses to the same place wherever relative paths start.
+    pub fn absolute(&self, location: &Location) -> String {
+        match location {
+            Location::Local(local) => {
+                let path = self.resolve(&local.path);
+                // Going through the elements drops "./" and double slashes, and keeps "..".
+                redact(&path.components().collect::<PathBuf>().to_string_lossy())
+            }
+            Location::Nodelocal(nodelocal) => redact(&nodelocal_url(&nodelocal.path)),
+        }
+    }
+
+    /// Returns the root of `nodelocal:` if local files may be touched.
+    fn require_local(&self) -> Result<&Path> {
+        self.options.external_io_directory.as_deref().ok_or_else(|| {
+            Error::new(SqlState::INSUFFICIENT_PRIVILEGE, "access to local files is disabled")
+                .hint("Start Wharf without \"--external-io-dir disabled\".")
+        })
+    }
+
+    fn resolve(&self, path: &Path) -> PathBuf {
+        self.options.working_directory.join(path)
+    }
+
+    /// Opens the directory that holds the last element of a place.
+    fn open_directory_of(&self, location: &Location) -> io::Result<OwnedFd> {
+        let root = self.require_local().map_err(super::wrap_error)?;
+        let parent = location.path().parent().unwrap_or(Path::new(""));
+        match location {
+            Location::Local(_) => beneath::open_directory_anywhere(&self.resolve(parent)),
+            Location::Nodelocal(_) => Root::open(root)?.open_directory(parent),
+        }
+    }
+
+    /// Says why a place could not be opened.
+    fn open_failure(&self, location: &Location, error: &io::Error) -> Error {
+        let nodelocal = matches!(location, Location::Nodelocal(_));
+        if nodelocal && beneath::leads_outside(error) {
+            return outside(location);
+        }
+        let tried = match (location, &self.options.external_io_directory) {
+            (Location::Nodelocal(nodelocal), Some(root)) => root.join(&nodelocal.path),
+            _ => PathBuf::from(self.absolute(location)),
+        };
+        match Errno::from_io_error(error) {
+            Some(Errno::NOENT | Errno::NOTDIR) => {
+                let message = if nodelocal {
+                    format!("nodelocal storage file does not exist: {location}")
+                } else {
+                    format!("file \"{location}\" does not exist")
+                };
+                Error::new(SqlState::UNDEFINED_FILE, message)
+                    .hint(format!("It was looked for at \"{}\".", redact(&tried.to_string_lossy())))
+            }
+            // What a socket, or a device without a driver, answers.
+            Some(Errno::NXIO | Errno::NODEV) => Error::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("\"{location}\" is not a regular file"),
+            ),
+            _ => io_error("open", &location.to_string(), error),
+        }
+    }
+}
+
+/// Says why a directory could not be made or opened.
+fn directory_failure(location: &Location, error: &io::Error) -> Error {
+    if matches!(location, Location::Nodelocal(_)) && beneath::leads_outside(error) {
+        return outside(location);
+    }
+    match Errno::from_io_error(error) {
+        Some(Errno::NOTDIR | Errno::EXIST) => Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("\"{location}\" is not a directory"),
+        ),
+        _ => io_error("create directory", &location.to_string(), error),
+    }
+}
+
+fn outside(location: &Location) -> Error {
+    Error::new(
+        SqlState::INSUFFICIENT_PRIVILEGE,
+        format!("\"{location}\" leads outside the directory of external files"),
+    )
+    .detail("A symbolic link on the way points elsewhere.")
+    .hint("Copy the file into the directory, or name its place by a plain path.")
+}
+
+fn no_match(location: &Location, name: &str) -> Error {
+    let (name, prefix) = (redact(name), redact(&location.prefix()));
+    Error::new(
+        SqlState::UNDEFINED_FILE,
+        format!(
+            "no files matched \"{name}\" in prefix \"{prefix}\" in uri provided: \"{location}\""
+        ),
+    )
+}
+
+/// Returns the names in a directory that fit the pattern and are no directories. Links that lead nowhere
+/// are among them: to pass over them in silence would be to lose data.
+fn matching_names(directory: &OwnedFd, pattern: &Pattern) -> io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." || !pattern.matches(&name.to_string_lossy()) {
+            continue;
+        }
+        if !is_directory(directory, name, entry.file_type()) {
+            names.push(name.to_bytes().to_vec());
+        }
+    }
+    Ok(names)
+}
+
+fn is_directory(directory: &OwnedFd, name: &CStr, kind: FileType) -> bool {
+    match kind {
+        FileType::Directory => true,
+        // Whether a link leads to a directory is looked up without opening anything, and only to
+        // choose names: the file itself is opened beneath its root.
+        FileType::Symlink | FileType::Unknown => {
+            rustix::fs::statat(directory.as_fd(), name, AtFlags::empty())
+                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+        }
+        _ => false,
+    }
+}
+
+fn not_text(file: &SourceFile, error: &std::string::FromUtf8Error) -> Error {
+    let bytes = error.as_bytes();
+    let offset = error.utf8_error().valid_up_to();
+    let problem = Error::new(
+        SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+        format!("file \"{}\" is not UTF-8 at byte {offset}", file.name()),
+    )
+    .detail(format!("The byte is 0x{:02x}.", bytes[offset]));
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return problem.hint("It looks like UTF-16: convert it to UTF-8.");
+    }
+    problem.hint("Convert the file to UTF-8.")
+}
