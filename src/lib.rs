@@ -13,6 +13,7 @@
 //!
 //! Modules import downward only; `tidy` keeps it so.
 
+pub mod catalog;
 pub mod error;
 pub mod record;
 pub mod source;

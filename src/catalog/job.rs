@@ -1,0 +1,68 @@
+//! Records of jobs, as SHOW JOBS lists them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::JobId;
+
+/// The state of a job (spec/import.md section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobStatus {
+    /// Not started.
+    Pending,
+    /// At work.
+    Running,
+    /// Stopped at a checkpoint.
+    Paused,
+    /// Ended by an error.
+    Failed,
+    /// Done.
+    Succeeded,
+    /// Ended by the user.
+    Canceled,
+}
+
+impl fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Failed => "failed",
+            Self::Succeeded => "succeeded",
+            Self::Canceled => "canceled",
+        })
+    }
+}
+
+/// A job and what became of it. Times are microseconds since 1970 in UTC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// Its id.
+    pub id: JobId,
+    /// `IMPORT`, later `EXPORT` and others.
+    pub job_type: String,
+    /// The statement, printed canonically with secrets redacted.
+    pub description: String,
+    /// Who started it.
+    pub user: String,
+    /// Its state.
+    pub status: JobStatus,
+    /// What it is doing, if it runs.
+    pub running_status: Option<String>,
+    /// When it was made.
+    pub created: i64,
+    /// When it began.
+    pub started: Option<i64>,
+    /// When it ended.
+    pub finished: Option<i64>,
+    /// When this record changed.
+    pub modified: i64,
+    /// 0 to 1.
+    pub fraction_completed: f64,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The directories under `temp` that it writes; removed when it ends, or at the next open.
+    pub temp_directories: Vec<String>,
+}
