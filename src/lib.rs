@@ -17,5 +17,6 @@ pub mod catalog;
 pub mod error;
 pub mod record;
 pub mod source;
+pub mod store;
 pub mod syntax;
 pub mod types;

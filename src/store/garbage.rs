@@ -1,0 +1,236 @@
+//! Segment files and when they go: a file that no manifest names any more is removed when the last
+//! view or scan that may read it is dropped, and what a crash left is removed when the store is
+//! opened.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::error::io_error;
+use super::segment::OpenSegment;
+use crate::catalog::{JobRecord, TableId};
+use crate::error::Result;
+
+/// The directory of segment files in a database directory.
+pub(super) const DATA: &str = "data";
+
+/// The directory of temporary files in a database directory.
+const TEMPORARY: &str = "tmp";
+
+/// A segment file on disk. It is removed when the last reference to it goes, if it was doomed.
+#[derive(Debug)]
+pub(super) struct SegmentFile {
+    path: PathBuf,
+    number: u64,
+    /// CRC-32C of each 64 KiB block.
+    checksums: Vec<u32>,
+    doomed: AtomicBool,
+    /// The open file with its Parquet metadata, if a scan left it here.
+    open: Mutex<Option<Arc<OpenSegment>>>,
+}
+
+impl SegmentFile {
+    /// Returns the file `number` of `table`, known to nobody else.
+    pub(super) fn unregistered(
+        directory: &Path,
+        table: TableId,
+        number: u64,
+        checksums: Vec<u32>,
+    ) -> Self {
+        let path = table_directory(directory, table).join(file_name(number));
+        Self { path, number, checksums, doomed: AtomicBool::new(false), open: Mutex::default() }
+    }
+
+    /// Returns where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns its number, unique in its table.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Returns the CRC-32C of each 64 KiB block.
+    pub(super) fn checksums(&self) -> &[u32] {
+        &self.checksums
+    }
+
+    /// Marks the file for removal when nobody can read it any more.
+    pub(super) fn doom(&self) {
+        self.doomed.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the file was marked for removal.
+    pub(super) fn is_doomed(&self) -> bool {
+        self.doomed.load(Ordering::Relaxed)
+    }
+
+    /// Returns the place where the open file is kept between scans.
+    pub(super) fn cached(&self) -> &Mutex<Option<Arc<OpenSegment>>> {
+        &self.open
+    }
+}
+
+impl Drop for SegmentFile {
+    fn drop(&mut self) {
+        if *self.doomed.get_mut() {
+            // A failure leaves an orphan, which the next open removes.
+            let _ = fs::remove_file(&self.path);
+            if let Some(directory) = self.path.parent() {
+                let _ = fs::remove_dir(directory);
+            }
+        }
+    }
+}
+
+/// The segment files that are referred to now, so that two readings of a manifest share them.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    known: Mutex<HashMap<(TableId, u64), Weak<SegmentFile>>>,
+}
+
+impl Files {
+    /// Returns the one `SegmentFile` of this table and number.
+    pub(super) fn register(
+        &self,
+        directory: &Path,
+        table: TableId,
+        number: u64,
+        checksums: Vec<u32>,
+    ) -> Arc<SegmentFile> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = known.get(&(table, number)).and_then(Weak::upgrade) {
+            return file;
+        }
+        if known.len() >= 64 && known.len() == known.capacity() {
+            known.retain(|_, file| file.strong_count() > 0);
+        }
+        let file = Arc::new(SegmentFile::unregistered(directory, table, number, checksums));
+        known.insert((table, number), Arc::downgrade(&file));
+        file
+    }
+}
+
+/// Returns the directory of a table's segment files.
+pub(super) fn table_directory(directory: &Path, table: TableId) -> PathBuf {
+    directory.join(DATA).join(table.to_string())
+}
+
+/// Returns the name of the segment file `number`.
+pub(super) fn file_name(number: u64) -> String {
+    format!("{number}.parquet")
+}
+
+/// Removes every file in `data/` that is not in `named`, and table directories that this leaves
+/// empty. Returns the highest segment number seen.
+pub(super) fn remove_orphans(directory: &Path, named: &HashSet<(TableId, u64)>) -> Result<u64> {
+    let data = directory.join(DATA);
+    let mut highest = named.iter().map(|(_, number)| *number).max().unwrap_or(0);
+    for entry in read_directory(&data)? {
+        let table = entry.file_name().to_str().and_then(|name| name.parse().ok()).map(TableId);
+        let Some(table) = table else { continue };
+        let mut kept = false;
+        for file in read_directory(&entry.path())? {
+            let name = file.file_name();
+            let number: Option<u64> = name
+                .to_str()
+                .and_then(|name| name.strip_suffix(".parquet"))
+                .and_then(|number| number.parse().ok());
+            highest = highest.max(number.unwrap_or(0));
+            if number.is_some_and(|number| named.contains(&(table, number))) {
+                kept = true;
+            } else {
+                let _ = fs::remove_file(file.path());
+            }
+        }
+        if !kept {
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+    Ok(highest)
+}
+
+fn read_directory(path: &Path) -> Result<Vec<fs::DirEntry>> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(Vec::new()),
+        Err(error) => return Err(io_error("read", path, error)),
+    };
+    entries.collect::<std::io::Result<_>>().map_err(|error| io_error("read", path, error))
+}
+
+/// Removes what jobs that ended left in their temporary directories, and everything in `tmp/` that
+/// no job in `kept` still needs.
+pub(super) fn remove_temporary_files(directory: &Path, ended: &[JobRecord], kept: &[JobRecord]) {
+    for path in ended.iter().flat_map(|job| &job.temp_directories) {
+        remove_job_directory(Path::new(path));
+    }
+    let needed: HashSet<&Path> =
+        kept.iter().flat_map(|job| &job.temp_directories).map(Path::new).collect();
+    for entry in read_directory(&directory.join(TEMPORARY)).unwrap_or_default() {
+        let path = entry.path();
+        if needed.contains(path.as_path()) {
+            continue;
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::remove_dir_all(&path);
+        } else {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Removes a directory that a job made. Its name must be `wharf-<digits>`: nothing else in a user's
+/// `temp` is ours.
+fn remove_job_directory(path: &Path) {
+    let digits = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .and_then(|name| name.strip_prefix("wharf-"));
+    let ours = digits.is_some_and(|digits| {
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let directory = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    if ours && path.is_absolute() && directory {
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doomed_file_goes_with_its_last_reference() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files::default();
+        let file = files.register(directory.path(), TableId(3), 9, Vec::new());
+        fs::create_dir_all(file.path().parent().unwrap()).unwrap();
+        fs::write(file.path(), "x").unwrap();
+        let again = files.register(directory.path(), TableId(3), 9, Vec::new());
+        assert!(Arc::ptr_eq(&file, &again));
+        let path = file.path().to_owned();
+        file.doom();
+        drop(file);
+        assert!(path.exists());
+        drop(again);
+        assert!(!path.exists() && !path.parent().unwrap().exists());
+    }
+
+    #[test]
+    fn removes_only_directories_named_by_us() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, removed) in
+            [("wharf-12", true), ("wharf-", false), ("wharf-1x", false), ("a", false)]
+        {
+            let path = directory.path().join(name);
+            fs::create_dir(&path).unwrap();
+            remove_job_directory(&path);
+            assert_eq!(!path.exists(), removed, "{name}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The database directory: redb catalog and manifests, segment files, locks, garbage.
+//!
+//! A table is what its manifest says: writers make segment files that nobody sees, and one redb
+//! commit publishes them. docs/storage.md describes every byte.
+
+mod bounds;
+mod catalog_file;
+mod changes;
+mod error;
+mod garbage;
+mod lock;
+mod manifest;
+mod panic;
+mod recovery;
+mod rows;
+mod segment;
+#[expect(clippy::module_inception, reason = "the folder is named for what this file holds")]
+mod store;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use changes::Changes;
+pub use manifest::{ColumnStatistics, Manifest, RowIds, Segment};
+pub use segment::{ColumnRange, ScanRequest, SegmentColumn, SegmentScan, SegmentWriter};
+pub use store::{OpenOptions, Store};
+pub use view::View;

@@ -1,0 +1,40 @@
+//! Segment files: Parquet with check sums of its blocks, written once, read in parts.
+
+mod checksum;
+mod encoding;
+mod prune;
+mod reader;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use prune::ColumnRange;
+pub(super) use reader::{OpenFiles, OpenSegment};
+pub use reader::{ScanRequest, SegmentScan};
+pub use writer::SegmentWriter;
+
+use crate::catalog::ColumnId;
+use crate::types::SqlType;
+
+/// A column of a segment.
+#[derive(Clone, Debug)]
+pub struct SegmentColumn {
+    /// Its id, written as the Parquet field id.
+    pub id: ColumnId,
+    /// Its name at the time of writing.
+    pub name: String,
+    /// Its type; values are in storage form.
+    pub sql_type: SqlType,
+    /// Whether it may hold NULL.
+    pub nullable: bool,
+}
+
+/// The most rows of a row group.
+const GROUP_ROWS: usize = 1 << 20;
+
+/// The most bytes of a row group, about.
+const GROUP_BYTES: usize = 64 << 20;
+
+/// The most rows of a data page; parts of a segment are cut at multiples of it.
+const PAGE_ROWS: usize = 20_000;

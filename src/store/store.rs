@@ -1,0 +1,439 @@
+//! `Store`: opening a database directory, looking at it, and changing it in one commit.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::catalog_file::{
+    Area, Batch, CATALOG_FILE, CatalogFile, Rows, UNFINISHED_FILE, meta, sync_directory,
+};
+use super::changes::Changes;
+use super::error::{damaged, io_error};
+use super::garbage::table_directory;
+use super::garbage::{DATA, Files, SegmentFile, remove_orphans, remove_temporary_files};
+use super::lock::NameTag;
+use super::manifest::{Manifest, ManifestRow, Segment, encode_segment};
+use super::rows::{self, Counters};
+use super::segment::OpenFiles;
+use super::view::{Loader, Slot, View};
+use crate::catalog::{JobId, JobRecord, JobStatus, Snapshot, TableId};
+use crate::error::{Error, Result, SqlState};
+
+/// The default root of `nodelocal:` URLs in a database directory.
+const EXTERN: &str = "extern";
+
+/// What the error column of a job says that a crash stopped.
+const CRASHED: &str = "the process that ran this import ended";
+
+/// How to open a store.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// Take a shared lock, create and remove nothing.
+    pub read_only: bool,
+}
+
+/// An open database directory.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    read_only: bool,
+    loader: Arc<Loader>,
+    /// The last commit.
+    current: RwLock<Arc<View>>,
+    /// Held while a commit is made.
+    writing: Mutex<Counters>,
+    /// The number of the next segment file.
+    next_segment: AtomicU64,
+    /// Tables whose directories have names that a crash could lose.
+    unsynced: Mutex<HashSet<TableId>>,
+    pub(super) open_files: OpenFiles,
+    /// Gone after the catalog file is closed.
+    _name_tag: Option<NameTag>,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // Views may outlive the store, but must not keep the database locked.
+        self.loader.catalog.close();
+    }
+}
+
+impl Store {
+    /// Opens the database directory `path`, creating it if it is absent or empty (not when read-only).
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        if !options.read_only {
+            create_if_empty(path)?;
+        }
+        let directory = existing_database(path)?;
+        let catalog = CatalogFile::open(&directory, options.read_only)?;
+        let name_tag = (!options.read_only).then(|| NameTag::put(&directory));
+        let rows = catalog.read_all()?;
+        let loader = Loader { directory: directory.clone(), catalog, files: Files::default() };
+        let view = view_of(Arc::new(loader), &rows)?;
+        let counters = rows::counters(view.loader.catalog.path(), &rows)?;
+        let store = Self {
+            path: directory,
+            read_only: options.read_only,
+            loader: Arc::clone(&view.loader),
+            writing: Mutex::new(counters),
+            next_segment: AtomicU64::new(0),
+            unsynced: Mutex::default(),
+            open_files: OpenFiles::default(),
+            current: RwLock::new(Arc::new(view)),
+            _name_tag: name_tag,
+        };
+        if !options.read_only {
+            store.clean_up(&rows)?;
+        }
+        Ok(store)
+    }
+
+    /// Removes what a crash left: orphan files, temporary files, jobs that seem to run.
+    fn clean_up(&self, rows: &Rows) -> Result<()> {
+        let view = self.view();
+        let named: HashSet<(TableId, u64)> = view
+            .manifests
+            .iter()
+            .flat_map(|(table, slot)| slot.row.numbers().map(|number| (*table, number)))
+            .collect();
+        let highest = remove_orphans(&self.path, &named)?;
+        self.next_segment.store(highest + 1, Ordering::Relaxed);
+        let (mut ended, mut kept) = (Vec::new(), Vec::new());
+        for job in rows::jobs(self.loader.catalog.path(), rows)? {
+            match job.status {
+                JobStatus::Running | JobStatus::Pending => ended.push(job),
+                JobStatus::Paused => kept.push(job),
+                JobStatus::Failed | JobStatus::Succeeded | JobStatus::Canceled => {}
+            }
+        }
+        remove_temporary_files(&self.path, &ended, &kept);
+        if ended.is_empty() {
+            return Ok(());
+        }
+        self.update(|changes| {
+            for mut job in ended {
+                job.status = JobStatus::Failed;
+                job.running_status = None;
+                job.finished = Some(job.modified);
+                job.error = Some(CRASHED.to_owned());
+                job.temp_directories.clear();
+                changes.put_job(&job)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Returns the database directory, absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns whether the store was opened read-only.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Returns the store as of the last commit.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs `change` and commits what it changed, in one redb transaction, or nothing if it fails.
+    ///
+    /// Updates wait for each other; `change` sees the newest catalog. It must not call `update`.
+    pub fn update<T>(&self, change: impl FnOnce(&mut Changes<'_>) -> Result<T>) -> Result<T> {
+        self.require_writable()?;
+        let mut counters = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.loader.catalog.is_open() {
+            *counters = self.recover()?;
+        }
+        let view = self.view();
+        let mut catalog = Snapshot::clone(&view.catalog);
+        let mut changes = Changes::new(&mut catalog, *counters);
+        let value = change(&mut changes)?;
+        let Changes { counters: new_counters, batch, manifests, .. } = changes;
+        if batch.is_empty() && manifests.is_empty() {
+            return Ok(value);
+        }
+        let commit = Commit::prepare(self, &view, batch, manifests, counters.commit + 1)?;
+        self.write(&commit)?;
+        *counters = Counters { commit: commit.number, ..new_counters };
+        let next = View {
+            catalog: Arc::new(catalog),
+            commit: commit.number,
+            manifests: commit.manifests,
+            loader: Arc::clone(&self.loader),
+        };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        commit.obsolete.iter().for_each(|segment| segment.doom());
+        Ok(value)
+    }
+
+    /// Refuses to write when the store is read-only.
+    pub(super) fn require_writable(&self) -> Result<()> {
+        if self.read_only {
+            return Err(Error::new(
+                SqlState::READ_ONLY_SQL_TRANSACTION,
+                "cannot write: the database is open read-only",
+            )
+            .hint("Open it without --read-only."));
+        }
+        Ok(())
+    }
+
+    /// Writes a commit. After an I/O error the catalog file is opened again, since redb refuses to
+    /// go on, and the commit number on disk tells whether the commit was made after all.
+    fn write(&self, commit: &Commit) -> Result<()> {
+        let Err(error) = self.loader.catalog.write(&commit.batch) else { return Ok(()) };
+        if self.loader.catalog.reopen().is_err() {
+            return Err(error.hint("Open the database again when the cause is removed."));
+        }
+        match self.loader.catalog.read(Area::Meta, meta::COMMIT) {
+            Ok(Some(number)) if number == commit.number.to_le_bytes() => Ok(()),
+            _ => Err(error),
+        }
+    }
+
+    /// Opens the catalog file again after it was given up, and takes what is in it for the truth.
+    fn recover(&self) -> Result<Counters> {
+        self.loader.catalog.reopen()?;
+        let rows = self.loader.catalog.read_all()?;
+        let counters = rows::counters(self.loader.catalog.path(), &rows)?;
+        if counters.commit != self.view().commit {
+            let view = view_of(Arc::clone(&self.loader), &rows)?;
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+        }
+        Ok(counters)
+    }
+
+    /// Returns a fresh id for a table whose segments are written before its descriptor is committed.
+    /// It is never given again, also not after a crash.
+    pub fn reserve_table(&self) -> Result<TableId> {
+        self.update(|changes| {
+            let id = changes.next_table()?;
+            Ok(id)
+        })
+    }
+
+    /// Returns a fresh job id.
+    pub fn reserve_job(&self) -> Result<JobId> {
+        self.update(|changes| Ok(changes.next_job()))
+    }
+
+    /// Returns the job records, newest first.
+    pub fn jobs(&self) -> Result<Vec<JobRecord>> {
+        let mut jobs = Vec::new();
+        self.loader.catalog.scan(Area::Jobs, &[], |_, body| {
+            jobs.push(rows::parse_json(self.loader.catalog.path(), body)?);
+            Ok(())
+        })?;
+        jobs.reverse();
+        Ok(jobs)
+    }
+
+    /// Returns the job with this id.
+    pub fn job(&self, id: JobId) -> Result<Option<JobRecord>> {
+        let body = self.loader.catalog.read(Area::Jobs, &rows::job_key(id))?;
+        body.map(|body| rows::parse_json(self.loader.catalog.path(), &body)).transpose()
+    }
+
+    /// Returns the free bytes on the disk that holds the database.
+    pub fn free_space(&self) -> Result<u64> {
+        let disk = rustix::fs::statvfs(&self.path)
+            .map_err(|error| io_error("look at the disk of", &self.path, error.into()))?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// Returns a number for a segment file that no file has.
+    pub(super) fn next_segment_number(&self) -> u64 {
+        self.next_segment.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns the one `SegmentFile` for a file that was just written.
+    pub(super) fn loader(&self) -> &Arc<Loader> {
+        &self.loader
+    }
+
+    /// Makes the directory of a table if it is missing, and remembers that it is not synced.
+    pub(super) fn make_table_directory(&self, table: TableId) -> Result<PathBuf> {
+        let directory = table_directory(&self.path, table);
+        fs::create_dir_all(&directory).map_err(|error| io_error("create", &directory, error))?;
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(table);
+        Ok(directory)
+    }
+
+    /// Removes segment files that no manifest will name: after a failed or cancelled import.
+    pub fn discard_segments(&self, table: TableId, segments: &[Segment]) {
+        // A catalog given up in the middle of a commit may name them: the next open decides.
+        if self.read_only || !self.loader.catalog.is_open() {
+            return;
+        }
+        for segment in segments {
+            segment.data.doom();
+            let _ = fs::remove_file(segment.data.path());
+        }
+        let _ = fs::remove_dir(table_directory(&self.path, table));
+    }
+
+    /// Syncs the directory of a table, so that its files' names survive a crash. Call before the
+    /// commit that publishes them.
+    pub fn sync_table_directory(&self, table: TableId) -> Result<()> {
+        let directory = table_directory(&self.path, table);
+        // A table without segments has no directory.
+        if directory.exists() {
+            sync_directory(&directory)?;
+            sync_directory(&self.path.join(DATA))?;
+        }
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).remove(&table);
+        Ok(())
+    }
+
+    fn sync_if_needed(&self, table: TableId) -> Result<()> {
+        let needed = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).contains(&table);
+        if needed { self.sync_table_directory(table) } else { Ok(()) }
+    }
+}
+
+/// Everything that a commit writes and leaves behind.
+struct Commit {
+    number: u64,
+    batch: Batch,
+    manifests: BTreeMap<TableId, Arc<Slot>>,
+    /// Files that no manifest names any more.
+    obsolete: Vec<Arc<SegmentFile>>,
+}
+
+impl Commit {
+    fn prepare(
+        store: &Store,
+        view: &View,
+        batch: Batch,
+        changed: BTreeMap<TableId, Option<Manifest>>,
+        number: u64,
+    ) -> Result<Self> {
+        let manifests = view.manifests.clone();
+        let mut commit = Self { number, batch, manifests, obsolete: Vec::new() };
+        for (table, manifest) in changed {
+            let old = view.manifest(table)?;
+            if manifest.is_some() {
+                store.sync_if_needed(table)?;
+            }
+            commit.put(table, &old, manifest)?;
+        }
+        let body = number.to_le_bytes().to_vec();
+        commit.batch.insert((Area::Meta, meta::COMMIT.to_vec()), Some(body));
+        Ok(commit)
+    }
+
+    /// Writes the segments that are new in a manifest, and removes those that it lacks.
+    fn put(&mut self, table: TableId, old: &Manifest, new: Option<Manifest>) -> Result<()> {
+        let mut gone: BTreeMap<u64, &Arc<Segment>> =
+            old.all_segments().map(|segment| (segment.data.number(), segment)).collect();
+        let key = (Area::Manifests, rows::table_key(table));
+        if let Some(mut manifest) = new {
+            let lists = manifest.indexes.values_mut();
+            for segment in lists.chain([&mut manifest.segments]).flatten() {
+                let number = segment.data.number();
+                let known = gone.remove(&number);
+                if known.is_some_and(|known| Arc::ptr_eq(known, segment)) {
+                    continue;
+                }
+                if segment.data.is_doomed() {
+                    return Err(Error::internal("a removed segment is published"));
+                }
+                if segment.commit == 0 {
+                    *segment = Arc::new(Segment { commit: self.number, ..Segment::clone(segment) });
+                }
+                let body = encode_segment(segment, segment.commit);
+                self.batch.insert((Area::Segments, rows::segment_key(table, number)), Some(body));
+            }
+            self.batch.insert(key, Some(ManifestRow::of(&manifest).encode()));
+            self.manifests.insert(table, Slot::known(manifest));
+        } else {
+            self.batch.insert(key, None);
+            self.manifests.remove(&table);
+        }
+        for (number, segment) in gone {
+            self.batch.insert((Area::Segments, rows::segment_key(table, number)), None);
+            self.obsolete.push(Arc::clone(&segment.data));
+        }
+        Ok(())
+    }
+}
+
+/// Returns the view that the rows of the catalog file make.
+fn view_of(loader: Arc<Loader>, rows: &Rows) -> Result<View> {
+    let path = loader.catalog.path();
+    let catalog = Arc::new(rows::snapshot(path, rows)?);
+    let commit = rows::counters(path, rows)?.commit;
+    let mut manifests = BTreeMap::new();
+    for ((_, key), body) in rows.iter().filter(|((area, _), _)| *area == Area::Manifests) {
+        let table = key.as_slice().try_into().map(u32::from_be_bytes).ok();
+        let (Some(table), Some(row)) = (table, ManifestRow::decode(body)) else {
+            return Err(damaged(path, "A manifest in it cannot be read."));
+        };
+        manifests.insert(TableId(table), Slot::unread(row));
+    }
+    Ok(View { catalog, commit, manifests, loader })
+}
+
+/// Makes a database of a directory that is absent or empty.
+fn create_if_empty(path: &Path) -> Result<()> {
+    match fs::create_dir(path) {
+        Ok(()) => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            sync_directory(parent.unwrap_or(Path::new(".")))?;
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(io_error("create", path, error)),
+    }
+    if !path.is_dir() || path.join(CATALOG_FILE).exists() || !is_empty(path)? {
+        return Ok(());
+    }
+    let path = fs::canonicalize(path).map_err(|error| io_error("open", path, error))?;
+    CatalogFile::create(&path, &rows::initial()?, || {
+        for name in [DATA, EXTERN] {
+            let directory = path.join(name);
+            fs::create_dir_all(&directory)
+                .map_err(|error| io_error("create", &directory, error))?;
+        }
+        Ok(())
+    })
+}
+
+/// Returns whether a directory holds nothing, or a database whose creation did not finish.
+fn is_empty(path: &Path) -> Result<bool> {
+    let mut entries = fs::read_dir(path).map_err(|error| io_error("read", path, error))?;
+    Ok(entries.next().is_none() || path.join(UNFINISHED_FILE).exists())
+}
+
+/// Returns the absolute path of a database directory, or says why it is none.
+fn existing_database(path: &Path) -> Result<PathBuf> {
+    let not_database = |hint: &str| {
+        Error::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("\"{}\" is not a Wharf database", path.display()),
+        )
+        .hint(hint)
+    };
+    let directory = fs::canonicalize(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::new(
+            SqlState::UNDEFINED_FILE,
+            format!("database \"{}\" does not exist", path.display()),
+        )
+        .caused_by(error),
+        _ => io_error("open", path, error),
+    })?;
+    if !directory.is_dir() {
+        return Err(not_database("A database is a directory; this is a file."));
+    }
+    match fs::symlink_metadata(directory.join(CATALOG_FILE)) {
+        Ok(_) => Ok(directory),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(not_database(
+            "Name a database, an empty directory, or one that does not exist yet.",
+        )),
+        Err(error) => Err(io_error("open", &directory.join(CATALOG_FILE), error)),
+    }
+}
