@@ -15,6 +15,7 @@
 
 pub mod catalog;
 pub mod error;
+pub mod plan;
 pub mod record;
 pub mod source;
 pub mod store;

@@ -1,0 +1,1 @@
+CREATE TABLE members (id INT8 PRIMARY KEY, name STRING, age INT8);

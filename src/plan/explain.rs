@@ -1,0 +1,275 @@
+//! EXPLAIN: of a query, whose plan the engine prints, or of another statement, as lines.
+
+use super::{Decompress, Header, Import, Insert, InsertSource, Plan, Planner, Show};
+use crate::catalog::{Catalog, IndexDescriptor, Object, PUBLIC_SCHEMA, TableDescriptor, TableId};
+use crate::error::{Error, Result, SqlState};
+use crate::source::redact;
+use crate::syntax::ast::Statement;
+
+/// Plans an EXPLAIN. The statement beneath is checked as if it ran.
+pub(super) fn plan_explain(
+    planner: &mut Planner<'_>,
+    analyze: bool,
+    verbose: bool,
+    statement: &Statement,
+) -> Result<Plan> {
+    if matches!(statement, Statement::Explain { .. }) {
+        return Err(Error::new(SqlState::SYNTAX_ERROR, "EXPLAIN of an EXPLAIN is not possible"));
+    }
+    if analyze && !matches!(statement, Statement::Query(_)) {
+        return Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "EXPLAIN ANALYZE of a statement that is no query is not supported",
+        )
+        .hint("Leave out ANALYZE."));
+    }
+    Ok(match planner.plan(statement)? {
+        Plan::NeedsFile(url) => Plan::NeedsFile(url),
+        Plan::Query(query) => Plan::Explain { analyze, verbose, query },
+        plan => Plan::ExplainLines(lines(&plan, planner.catalog)),
+    })
+}
+
+/// Returns what a plan that is no query does, as lines.
+fn lines(plan: &Plan, catalog: &dyn Catalog) -> Vec<String> {
+    match plan {
+        Plan::ImportTable(import) => import_lines(import, catalog),
+        Plan::CreateTable(table) => {
+            let mut lines = vec![format!("create table {}", full_name(table, catalog))];
+            lines.extend(table_lines(table));
+            lines
+        }
+        Plan::CreateTableAs { name, query, .. } => {
+            vec![format!("create table {name}"), format!("  rows of: {}", query.text)]
+        }
+        Plan::DropTables { tables, foreign_keys } => {
+            let mut lines: Vec<String> = tables
+                .iter()
+                .map(|id| format!("drop table {}", table_name(*id, catalog)))
+                .collect();
+            lines.extend(foreign_keys.iter().map(|(id, name)| {
+                format!("drop constraint {name} of table {}", table_name(*id, catalog))
+            }));
+            lines
+        }
+        Plan::Insert(insert) => insert_lines(insert, catalog),
+        Plan::SetGrants { grants, tag } => grants
+            .iter()
+            .map(|(object, user, _)| {
+                format!("{} on {} for {user}", tag.to_lowercase(), object_name(*object, catalog))
+            })
+            .collect(),
+        Plan::Nothing { .. } => vec!["nothing to do".to_owned()],
+        other => vec![one_line(other, catalog)],
+    }
+}
+
+/// Returns a plan that is one step.
+fn one_line(plan: &Plan, catalog: &dyn Catalog) -> String {
+    match plan {
+        Plan::CreateDatabase { name } => format!("create database {name}"),
+        Plan::DropDatabase { database, tables, .. } => {
+            let name = catalog.database_by_id(*database).map_or("", |database| &database.name);
+            format!("drop database {name} and its tables ({})", tables.len())
+        }
+        Plan::Use { name } => format!("use database {name}"),
+        Plan::CreateUser { name } => format!("create user {name}"),
+        Plan::DropUsers { names } => format!("drop user {}", names.join(", ")),
+        Plan::Begin => "begin a transaction".to_owned(),
+        Plan::Commit => "commit the transaction".to_owned(),
+        Plan::Rollback => "roll the transaction back".to_owned(),
+        Plan::SetClusterSetting { name, value: Some(value) } => {
+            format!("set cluster setting {name} to '{}'", redact(value))
+        }
+        Plan::SetClusterSetting { name, value: None } => format!("reset cluster setting {name}"),
+        Plan::SetVariables { values, .. } => {
+            let values: Vec<String> =
+                values.iter().map(|(name, value)| format!("{name} to '{value}'")).collect();
+            format!("set {}", values.join(", "))
+        }
+        Plan::Show(show) => match show {
+            Show::Tables(_) | Show::Databases | Show::Schemas => "list names".to_owned(),
+            _ => "show from the catalog".to_owned(),
+        },
+        _ => "nothing to do".to_owned(),
+    }
+}
+
+fn insert_lines(insert: &Insert, catalog: &dyn Catalog) -> Vec<String> {
+    let Some(table) = catalog.table_by_id(insert.table) else { return Vec::new() };
+    let columns: Vec<&str> = insert
+        .columns
+        .iter()
+        .filter_map(|id| table.column_by_id(*id))
+        .map(|column| column.name.as_str())
+        .collect();
+    let source = match &insert.source {
+        InsertSource::Query(query) => format!("  rows of: {}", query.text),
+        InsertSource::Values(rows) => format!("  rows given: {}", rows.len()),
+        InsertSource::Defaults => "  one row of defaults".to_owned(),
+    };
+    let name = full_name(table, catalog);
+    vec![format!("insert into {name} ({})", columns.join(", ")), source]
+}
+
+fn import_lines(import: &Import, catalog: &dyn Catalog) -> Vec<String> {
+    let format = &import.format;
+    let mut lines = vec![format!("import into new table {}", full_name(&import.table, catalog))];
+    lines.extend(table_lines(&import.table));
+    lines.push(format!("  temporary files: {}", redact(&import.temp)));
+    lines.push("  1. list and split files".to_owned());
+    lines.extend(import.files.iter().map(|file| format!("     {}", redact(file))));
+    lines.push(format!("  2. convert CSV: {}", format_line(format)));
+    let sorted = import.table.primary_key.is_some() || !import.table.indexes.is_empty();
+    let third = if sorted { "sort into runs by each key" } else { "write runs in file order" };
+    lines.push(format!("  3. {third}"));
+    let mut checks: Vec<String> = Vec::new();
+    let unique = import.table.all_indexes().filter(|index| index.unique).count();
+    if unique > 0 {
+        checks.push(format!("unique keys ({unique})"));
+    }
+    if !import.table.foreign_keys.is_empty() {
+        checks.push(format!("foreign keys ({})", import.table.foreign_keys.len()));
+    }
+    let checking =
+        if checks.is_empty() { String::new() } else { format!("check {}, ", checks.join(" and ")) };
+    lines.push(format!("  4. {checking}publish in one commit"));
+    lines
+}
+
+/// Returns how files are read, default values left out but the delimiter.
+fn format_line(format: &super::CsvFormat) -> String {
+    let mut parts = vec![format!("delimiter {:?}", format.delimiter)];
+    if let Some(comment) = format.comment {
+        parts.push(format!("comment {comment:?}"));
+    }
+    if let Some(nullif) = &format.nullif {
+        parts.push(format!("nullif {nullif:?}"));
+    }
+    if format.skip > 0 {
+        parts.push(format!("skip {}", format.skip));
+    }
+    if let Some(limit) = format.row_limit {
+        parts.push(format!("row_limit {limit}"));
+    }
+    match format.header {
+        Header::None => {}
+        Header::Skip => parts.push("header skip".to_owned()),
+        Header::Match => parts.push("header match".to_owned()),
+    }
+    if format.strict_quotes {
+        parts.push("strict_quotes".to_owned());
+    }
+    let decompress = match format.decompress {
+        Decompress::Auto => "",
+        Decompress::None => "none",
+        Decompress::Gzip => "gzip",
+        Decompress::Bzip => "bzip",
+        Decompress::Zstd => "zstd",
+        Decompress::Xz => "xz",
+    };
+    if !decompress.is_empty() {
+        parts.push(format!("decompress {decompress}"));
+    }
+    parts.join(", ")
+}
+
+/// Returns a table's columns, keys and constraints.
+fn table_lines(table: &TableDescriptor) -> Vec<String> {
+    let columns: Vec<String> =
+        table.columns.iter().map(|column| format!("{} {}", column.name, column.sql_type)).collect();
+    let key = |index: &IndexDescriptor| table.key_names(&index.key).join(", ");
+    let primary = table.primary_key.as_ref().map_or_else(|| "none, file order".to_owned(), key);
+    let mut lines =
+        vec![format!("  columns: {}", columns.join(", ")), format!("  primary key: {primary}")];
+    for index in &table.indexes {
+        let kind = if index.unique { "unique index" } else { "index" };
+        lines.push(format!("  {kind} {}: {}", index.name, key(index)));
+    }
+    lines
+        .extend(table.checks.iter().map(|check| format!("  check {}: {}", check.name, check.expr)));
+    lines
+}
+
+fn full_name(table: &TableDescriptor, catalog: &dyn Catalog) -> String {
+    let database = catalog.database_by_id(table.database).map_or("", |database| &database.name);
+    format!("{database}.{PUBLIC_SCHEMA}.{}", table.name)
+}
+
+fn table_name(id: TableId, catalog: &dyn Catalog) -> String {
+    catalog.table_by_id(id).map_or_else(String::new, |table| full_name(table, catalog))
+}
+
+fn object_name(object: Object, catalog: &dyn Catalog) -> String {
+    match object {
+        Object::Table(id) => format!("table {}", table_name(id, catalog)),
+        Object::Database(id) => {
+            let name = catalog.database_by_id(id).map_or("", |database| &database.name);
+            format!("database {name}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::{IMPORT, Session, fails, planned};
+
+    fn check(sql: &str, expected: &[&str]) {
+        let session = Session::importing();
+        let Plan::ExplainLines(lines) = session.planned(sql).plan else { panic!("{sql}") };
+        assert_eq!(lines, expected, "{sql}");
+    }
+
+    #[test]
+    fn leaves_queries_to_the_engine() {
+        let Plan::Explain { analyze, query, .. } = planned("EXPLAIN SELECT * FROM customers").plan
+        else {
+            panic!("explain");
+        };
+        assert!(!analyze);
+        assert_eq!((query.text.as_str(), query.offset), ("SELECT * FROM customers", 8));
+        fails("EXPLAIN SELECT * FROM nope", "42P01", "relation \"nope\"");
+    }
+
+    #[test]
+    fn shows_the_steps_of_an_import() {
+        check(
+            &format!("EXPLAIN {IMPORT} WITH temp = 'tmp', skip = '1', nullif = ''"),
+            &[
+                "import into new table defaultdb.public.t",
+                "  columns: a INT8, b STRING",
+                "  primary key: a",
+                "  temporary files: tmp",
+                "  1. list and split files",
+                "     f.csv",
+                "  2. convert CSV: delimiter ',', nullif \"\", skip 1",
+                "  3. sort into runs by each key",
+                "  4. check unique keys (1), publish in one commit",
+            ],
+        );
+        let session = Session::importing();
+        session.fails(&format!("EXPLAIN {IMPORT}"), "22023", "must provide a temporary storage");
+    }
+
+    #[test]
+    fn shows_other_statements_in_lines() {
+        check(
+            "EXPLAIN DROP TABLE customers CASCADE",
+            &[
+                "drop table defaultdb.public.customers",
+                "drop constraint fk_customer_ref_customers of table defaultdb.public.orders",
+            ],
+        );
+        check(
+            "EXPLAIN INSERT INTO customers (id, name) VALUES (1, 'a')",
+            &["insert into defaultdb.public.customers (id, name)", "  rows given: 1"],
+        );
+        check("EXPLAIN CREATE DATABASE d", &["create database d"]);
+    }
+
+    #[test]
+    fn refuses_to_analyze_what_is_no_query() {
+        fails("EXPLAIN ANALYZE DROP TABLE customers", "0A000", "EXPLAIN ANALYZE of a statement");
+    }
+}

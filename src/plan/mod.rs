@@ -1,0 +1,402 @@
+//! A `Statement` and the catalog to a checked `Plan`: names resolved, privileges and options checked,
+//! nothing executed, no file touched.
+//!
+//! Where a rule needs the file of CREATE USING, the plan is `Plan::NeedsFile`; `session` reads the
+//! file and plans again with its text. Expressions are checked as far as their names go; their types
+//! are the query engine's business.
+
+mod column;
+mod constraint;
+mod create_table;
+mod database;
+#[cfg(test)]
+mod documentation;
+mod drop;
+mod explain;
+#[cfg(test)]
+mod fixture;
+mod foreign_key;
+mod grant;
+mod import;
+mod insert;
+mod option;
+mod privilege;
+mod query;
+mod resolve;
+mod setting;
+mod show;
+mod show_create;
+mod suggestion;
+mod transaction;
+mod user;
+mod variable;
+
+pub use option::{OptionHelp, option_help};
+pub use setting::{CLUSTER_SETTINGS, ClusterSetting, SettingKind, cluster_setting};
+pub use show_create::create_table_text;
+pub use variable::{VariableHelp, default_variables, variable_help};
+
+use crate::catalog::{
+    Catalog, ColumnId, DatabaseId, Object, PrivilegeSet, TableDescriptor, TableId,
+};
+use crate::error::{Error, Notice, Result, SqlState};
+use crate::syntax::ast;
+
+/// What planning knows besides the statement and the catalog.
+#[derive(Clone, Debug)]
+pub struct PlanContext<'a> {
+    /// The session's user.
+    pub user: &'a str,
+    /// The current database's name.
+    pub database: &'a str,
+    /// Whether a transaction is open.
+    pub in_transaction: bool,
+    /// Whether the open transaction has failed.
+    pub transaction_failed: bool,
+    /// Whether the database is open read-only.
+    pub read_only: bool,
+    /// Reads a session variable.
+    pub variables: &'a crate::plan::Variables,
+    /// The text of the file that a plan asked for by `NeedsFile`.
+    pub file: Option<&'a str>,
+    /// Makes the name of a place absolute, for job records.
+    pub absolute: Absolute<'a>,
+}
+
+/// Makes the name of a place absolute, secrets redacted; a name that is none stays.
+#[derive(Clone, Copy)]
+pub struct Absolute<'a>(pub &'a dyn Fn(&str) -> String);
+
+impl std::fmt::Debug for Absolute<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Absolute")
+    }
+}
+
+/// Session variables by name, with their values; every known one is present.
+pub type Variables = std::collections::BTreeMap<String, String>;
+
+/// A checked statement, and what to tell the user before it runs.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// What to do.
+    pub plan: Plan,
+    /// Notices, such as an option without effect.
+    pub notices: Vec<Notice>,
+}
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// Planning needs the text of this file (CREATE USING): read it and plan again.
+    NeedsFile(String),
+    /// Make a table from data files.
+    ImportTable(Box<Import>),
+    /// Make an empty table; ids of the table itself are still 0, column and index ids are set.
+    CreateTable(Box<TableDescriptor>),
+    /// Make a table from a query's rows.
+    CreateTableAs {
+        /// The database.
+        database: DatabaseId,
+        /// The table's name.
+        name: String,
+        /// The query.
+        query: Query,
+    },
+    /// Drop tables.
+    DropTables {
+        /// The tables.
+        tables: Vec<TableId>,
+        /// Foreign keys of other tables that fall with them: table and constraint name.
+        foreign_keys: Vec<(TableId, String)>,
+    },
+    /// Make a database.
+    CreateDatabase {
+        /// Its name.
+        name: String,
+    },
+    /// Drop a database and its tables.
+    DropDatabase {
+        /// The database.
+        database: DatabaseId,
+        /// Its tables.
+        tables: Vec<TableId>,
+        /// Foreign keys of tables elsewhere that fall with them.
+        foreign_keys: Vec<(TableId, String)>,
+    },
+    /// Make a database the current one.
+    Use {
+        /// Its name.
+        name: String,
+    },
+    /// Add rows.
+    Insert(Box<Insert>),
+    /// Run a query.
+    Query(Query),
+    /// Explain a query.
+    Explain {
+        /// Run it and show what happened.
+        analyze: bool,
+        /// Show every plan.
+        verbose: bool,
+        /// The query.
+        query: Query,
+    },
+    /// Explain a statement that is no query: these lines.
+    ExplainLines(Vec<String>),
+    /// Make a user.
+    CreateUser {
+        /// Its name.
+        name: String,
+    },
+    /// Drop users, none of which is root.
+    DropUsers {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Set privileges to these sets.
+    SetGrants {
+        /// Object, user and the whole new set.
+        grants: Vec<(Object, String, PrivilegeSet)>,
+        /// `GRANT` or `REVOKE`.
+        tag: &'static str,
+    },
+    /// Begin a transaction.
+    Begin,
+    /// End it.
+    Commit,
+    /// Abandon it.
+    Rollback,
+    /// Set (`Some`) or reset a cluster setting; the value is checked and canonical.
+    SetClusterSetting {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: Option<String>,
+    },
+    /// Set session variables; values are checked and canonical.
+    SetVariables {
+        /// Names and values.
+        values: Vec<(String, String)>,
+        /// `SET` or `RESET`.
+        tag: &'static str,
+    },
+    /// Show something of the catalog.
+    Show(Show),
+    /// Nothing to do, such as CREATE TABLE IF NOT EXISTS of a table that exists.
+    Nothing {
+        /// The command tag.
+        tag: &'static str,
+    },
+}
+
+/// A query whose tables the user may read.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// Its text.
+    pub text: String,
+    /// Its place in the statement.
+    pub offset: usize,
+}
+
+/// Rows to add to a table.
+#[derive(Clone, Debug)]
+pub struct Insert {
+    /// The table.
+    pub table: TableId,
+    /// The target columns, in the order of the source's columns.
+    pub columns: Vec<ColumnId>,
+    /// Where the rows come from.
+    pub source: InsertSource,
+}
+
+/// Where inserted rows come from.
+#[derive(Clone, Debug)]
+pub enum InsertSource {
+    /// A query.
+    Query(Query),
+    /// `VALUES`: rows of cells, each SQL text with its offset in the statement, or `None` for DEFAULT.
+    Values(Vec<Vec<Option<(String, usize)>>>),
+    /// One row of defaults.
+    Defaults,
+}
+
+/// What to show, with names resolved.
+#[derive(Clone, Debug)]
+pub enum Show {
+    /// Databases.
+    Databases,
+    /// Schemas of the current database.
+    Schemas,
+    /// Tables of a database.
+    Tables(DatabaseId),
+    /// Columns of a table.
+    Columns(TableId),
+    /// Indexes of tables.
+    Indexes(Vec<TableId>),
+    /// Constraints of a table.
+    Constraints(TableId),
+    /// CREATE TABLE of a table.
+    CreateTable(TableId),
+    /// Jobs; without the id all.
+    Jobs(Option<u64>),
+    /// Users.
+    Users,
+    /// Grants on objects (all if empty), for users (all if empty).
+    Grants {
+        /// The objects.
+        objects: Vec<Object>,
+        /// The users.
+        users: Vec<String>,
+    },
+    /// A cluster setting.
+    ClusterSetting(String),
+    /// All cluster settings.
+    AllClusterSettings,
+    /// A session variable.
+    Variable(String),
+    /// All session variables.
+    AllVariables,
+}
+
+/// A table to make from data files.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The table to make; its own id is still 0.
+    pub table: TableDescriptor,
+    /// The data files, as URLs or paths, as written.
+    pub files: Vec<String>,
+    /// Where temporary files go.
+    pub temp: String,
+    /// How the files are written.
+    pub format: CsvFormat,
+    /// The statement, printed canonically with secrets redacted, options sorted: for the job record.
+    pub description: String,
+}
+
+/// How CSV files are written, and how much of them to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvFormat {
+    /// The character between fields.
+    pub delimiter: char,
+    /// The character that starts a comment line.
+    pub comment: Option<char>,
+    /// The text that means NULL.
+    pub nullif: Option<String>,
+    /// Whether a quote where none may be is an error.
+    pub strict_quotes: bool,
+    /// How files are compressed.
+    pub decompress: Decompress,
+    /// Records to pass over at the head of each file.
+    pub skip: u64,
+    /// The most records to read of each file, after `skip`.
+    pub row_limit: Option<u64>,
+    /// What the first record of each file is.
+    pub header: Header,
+    /// Keep the files in temp.
+    pub keep_temp: bool,
+}
+
+/// What the first record of a file is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Header {
+    /// Data.
+    #[default]
+    None,
+    /// Names, passed over.
+    Skip,
+    /// Names, which say which column each field is for.
+    Match,
+}
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Decompress {
+    /// As its name's suffix says.
+    #[default]
+    Auto,
+    /// Not at all.
+    None,
+    /// gzip.
+    Gzip,
+    /// bzip2.
+    Bzip,
+    /// Zstandard.
+    Zstd,
+    /// xz.
+    Xz,
+}
+
+/// Checks `statement` against `catalog`.
+pub fn plan(
+    statement: &ast::Statement,
+    catalog: &dyn Catalog,
+    context: &PlanContext<'_>,
+) -> Result<Planned> {
+    let mut planner = Planner { catalog, context, notices: Vec::new() };
+    let plan = planner.plan(statement)?;
+    Ok(Planned { plan, notices: planner.notices })
+}
+
+/// What the planning of one statement reads and gathers.
+struct Planner<'a> {
+    /// What exists.
+    catalog: &'a dyn Catalog,
+    /// Who asks, and in which state the session is.
+    context: &'a PlanContext<'a>,
+    /// What to tell the user.
+    notices: Vec<Notice>,
+}
+
+impl Planner<'_> {
+    /// Checks that the statement may run in this session at all, then plans it.
+    fn plan(&mut self, statement: &ast::Statement) -> Result<Plan> {
+        transaction::check_state(self, statement)?;
+        self.plan_statement(statement)
+    }
+
+    /// Plans a statement whose session state has been checked: one arm per statement.
+    fn plan_statement(&mut self, statement: &ast::Statement) -> Result<Plan> {
+        use ast::Statement as S;
+        match statement {
+            S::ImportTable(import) => import::plan_import(self, import),
+            S::CreateTable(create) => create_table::plan_create_table(self, create),
+            S::DropTable(drop) => drop::plan_drop_table(self, drop),
+            S::CreateDatabase { name, if_not_exists } => {
+                database::plan_create_database(self, name, *if_not_exists)
+            }
+            S::DropDatabase { name, if_exists, behavior } => {
+                database::plan_drop_database(self, name, *if_exists, *behavior)
+            }
+            S::Use { name } => database::plan_use(self, name),
+            S::Insert(insert) => insert::plan_insert(self, insert),
+            S::Query(query) => query::plan_query(self, query).map(Plan::Query),
+            S::Explain { analyze, verbose, statement } => {
+                explain::plan_explain(self, *analyze, *verbose, statement)
+            }
+            S::CreateUser { name, if_not_exists } => {
+                user::plan_create_user(self, name, *if_not_exists)
+            }
+            S::DropUser { names, if_exists } => user::plan_drop_user(self, names, *if_exists),
+            S::Grant(grant) => grant::plan_grant(self, grant, grant::Change::Grant),
+            S::Revoke(grant) => grant::plan_grant(self, grant, grant::Change::Revoke),
+            S::Begin => Ok(transaction::plan_begin(self)),
+            S::Commit => Ok(transaction::plan_commit(self)),
+            S::Rollback => Ok(transaction::plan_rollback(self)),
+            S::SetClusterSetting { name, value } => setting::plan_set(self, name, value.as_ref()),
+            S::ResetClusterSetting { name } => setting::plan_set(self, name, None),
+            S::SetVariable { name, value } => variable::plan_set(self, name, value.as_ref()),
+            S::ResetVariable { name } => variable::plan_reset(self, name),
+            S::Show(show) => show::plan_show(self, show).map(Plan::Show),
+            S::Unsupported { name, .. } => Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("{name} is not supported yet"),
+            )),
+        }
+    }
+
+    /// Adds a notice to what the user is told.
+    fn notice(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+}

@@ -1,0 +1,526 @@
+//! The options of IMPORT: one table of names, values, meanings and setters, and the checks that
+//! come from it.
+//!
+//! Which keys there are and whether each has a value is checked first, in the order written; the
+//! values follow, in the order of the table (spec of IMPORT, "Order of checks").
+
+use super::suggestion::did_you_mean;
+use super::{CsvFormat, Decompress, Header};
+use crate::error::{Error, Notice, Result, SqlState};
+use crate::source::Location;
+use crate::syntax::ast::{OptionPair, Value, ValueKind};
+
+/// What the options of an IMPORT say.
+pub(super) struct Options {
+    /// Where temporary files go, with the place of the literal.
+    pub temp: Option<Value>,
+    /// How the files are written.
+    pub format: CsvFormat,
+    /// What to tell the user about options.
+    pub notices: Vec<Notice>,
+}
+
+/// What an option takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// No value.
+    Flag,
+    /// The URL or path of a directory.
+    Location,
+    /// One character, or nothing.
+    Char,
+    /// Any text.
+    Text,
+    /// A whole number.
+    Count,
+    /// One of these words, in any case.
+    Word(&'static [&'static str]),
+    /// A size in bytes, such as `64MB`.
+    Size,
+}
+
+/// An option.
+struct Spec {
+    /// Its key.
+    name: &'static str,
+    /// What it takes.
+    takes: Takes,
+    /// The value that it has if it is not given, as the reference shows it.
+    default: &'static str,
+    /// What it means.
+    doc: &'static str,
+    /// Checks a value, and keeps it. A flag gets an empty text.
+    set: fn(&mut Options, &Value) -> Result,
+}
+
+/// What the reference and `\h` say of an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionHelp {
+    /// Its key.
+    pub name: &'static str,
+    /// What it takes, such as `one character`.
+    pub takes: &'static str,
+    /// The value that it has if it is not given.
+    pub default: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+/// The options of `IMPORT TABLE ... CSV DATA ... WITH`, in the order in which values are checked.
+const CSV: &[Spec] = &[
+    Spec {
+        name: "temp",
+        takes: Takes::Location,
+        default: "the cluster setting import.default_temp",
+        doc: "where temporary files go; must be given, here or by the setting",
+        set: |options, value| {
+            options.temp = Some(value.clone());
+            Ok(())
+        },
+    },
+    Spec {
+        name: "delimiter",
+        takes: Takes::Char,
+        default: "','",
+        doc: "the character between fields",
+        set: |options, value| {
+            options.format.delimiter = single_character("comma", value)?.unwrap_or(',');
+            Ok(())
+        },
+    },
+    Spec {
+        name: "comment",
+        takes: Takes::Char,
+        default: "none",
+        doc: "the character that starts a line to pass over",
+        set: |options, value| {
+            options.format.comment = single_character("comment", value)?;
+            differ(&options.format, value)
+        },
+    },
+    Spec {
+        name: "nullif",
+        takes: Takes::Text,
+        default: "none",
+        doc: "the text that means NULL, quoted or not; without it nothing is NULL",
+        set: |options, value| {
+            options.format.nullif = Some(value.text.clone());
+            Ok(())
+        },
+    },
+    Spec {
+        name: "skip",
+        takes: Takes::Count,
+        default: "'0'",
+        doc: "how many records to pass over at the head of each file",
+        set: |options, value| {
+            options.format.skip = match count("skip", value)? {
+                Count::Negative => return Err(invalid("skip must be >= 0", value)),
+                Count::Number(number) => number,
+            };
+            Ok(())
+        },
+    },
+    Spec {
+        name: "row_limit",
+        takes: Takes::Count,
+        default: "none",
+        doc: "the most records to read of each file, after those passed over",
+        set: |options, value| {
+            options.format.row_limit = match count("numeric row_limit", value)? {
+                Count::Negative | Count::Number(0) => {
+                    return Err(invalid("row_limit must be > 0", value));
+                }
+                Count::Number(number) => Some(number),
+            };
+            Ok(())
+        },
+    },
+    Spec {
+        name: "header",
+        takes: Takes::Word(&["none", "skip", "match"]),
+        default: "'none'",
+        doc: "what the first record of each file is: data, names to pass over, or names that say \
+              which column each field is for; 'match' does not go with skip",
+        set: set_header,
+    },
+    Spec {
+        name: "strict_quotes",
+        takes: Takes::Flag,
+        default: "off",
+        doc: "refuse a quote that stands where none may be",
+        set: |options, _| {
+            options.format.strict_quotes = true;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "decompress",
+        takes: Takes::Word(&["auto", "none", "gzip", "bzip", "zstd", "xz"]),
+        default: "'auto'",
+        doc: "how the files are compressed; auto looks at the suffix (.gz, .bz2, .zst, .xz)",
+        set: set_decompress,
+    },
+    Spec {
+        name: "sstsize",
+        takes: Takes::Size,
+        default: "none",
+        doc: "accepted for CockroachDB's scripts; no effect",
+        set: |options, value| {
+            if !is_size(&value.text) {
+                return Err(invalid(&format!("invalid sstsize value: \"{}\"", value.text), value)
+                    .hint("Use bytes, such as 1000000, or text such as '64MB'."));
+            }
+            options.notices.push(Notice::notice("option \"sstsize\" has no effect"));
+            Ok(())
+        },
+    },
+    Spec {
+        name: "keep_temp",
+        takes: Takes::Flag,
+        default: "off",
+        doc: "keep the temporary files when the import ends",
+        set: |options, _| {
+            options.format.keep_temp = true;
+            Ok(())
+        },
+    },
+];
+
+/// Returns what the reference says of each option of IMPORT, in the order of the table.
+pub fn option_help() -> Vec<OptionHelp> {
+    CSV.iter()
+        .map(|spec| OptionHelp {
+            name: spec.name,
+            takes: spec.takes.words(),
+            default: spec.default,
+            doc: spec.doc,
+        })
+        .collect()
+}
+
+impl Takes {
+    /// Returns what the reference says of the value.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Flag => "no value",
+            Self::Location => "a URL or path",
+            Self::Char => "one character",
+            Self::Text => "text",
+            Self::Count => "a whole number in quotes",
+            Self::Word(words) => match words {
+                ["none", "skip", "match"] => "'none', 'skip' or 'match'",
+                _ => "'auto', 'none', 'gzip', 'bzip', 'zstd' or 'xz'",
+            },
+            Self::Size => "a size such as '64MB'",
+        }
+    }
+}
+
+/// Options whose keys have been checked.
+pub(super) struct Given<'a>(Vec<(&'static Spec, &'a OptionPair)>);
+
+/// Checks the keys: each is known, stands there once, and has a value if and only if it takes one.
+pub(super) fn check_keys(pairs: &[OptionPair]) -> Result<Given<'_>> {
+    let mut given: Vec<(&'static Spec, &OptionPair)> = Vec::new();
+    for pair in pairs {
+        let key = &pair.key;
+        let Some(spec) = CSV.iter().find(|spec| spec.name == key.value) else {
+            let error =
+                Error::new(SqlState::SYNTAX_ERROR, format!("invalid option \"{}\"", key.value));
+            let known = CSV.iter().map(|spec| spec.name);
+            return Err(did_you_mean(error.at(key.span), &key.value, known));
+        };
+        let name = spec.name;
+        if given.iter().any(|(each, _)| each.name == name) {
+            return Err(Error::new(
+                SqlState::SYNTAX_ERROR,
+                format!("option \"{name}\" given twice"),
+            )
+            .at(key.span));
+        }
+        match (&pair.value, spec.takes) {
+            (None, Takes::Flag) => {}
+            (None, _) => {
+                return Err(Error::new(
+                    SqlState::SYNTAX_ERROR,
+                    format!("option \"{name}\" requires a value"),
+                )
+                .at(key.span));
+            }
+            (Some(value), Takes::Flag) => {
+                return Err(Error::new(
+                    SqlState::SYNTAX_ERROR,
+                    format!("option \"{name}\" does not take a value"),
+                )
+                .at(value.span));
+            }
+            (Some(value), _) if value.kind == ValueKind::Placeholder => {
+                return Err(placeholder(value));
+            }
+            (Some(_), _) => {}
+        }
+        given.push((spec, pair));
+    }
+    Ok(Given(given))
+}
+
+impl Given<'_> {
+    /// Checks the values, in the order of the table.
+    pub(super) fn read(&self) -> Result<Options> {
+        let mut options = Options {
+            temp: None,
+            format: CsvFormat {
+                delimiter: ',',
+                comment: None,
+                nullif: None,
+                strict_quotes: false,
+                decompress: Decompress::Auto,
+                skip: 0,
+                row_limit: None,
+                header: Header::None,
+                keep_temp: false,
+            },
+            notices: Vec::new(),
+        };
+        for spec in CSV {
+            let Some((_, pair)) = self.0.iter().find(|(each, _)| each.name == spec.name) else {
+                continue;
+            };
+            let flag = Value { text: String::new(), kind: ValueKind::Word, span: pair.key.span };
+            (spec.set)(&mut options, pair.value.as_ref().unwrap_or(&flag))?;
+        }
+        Ok(options)
+    }
+}
+
+/// Returns the error that a placeholder stands for nothing.
+pub(super) fn placeholder(value: &Value) -> Error {
+    Error::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${}", value.text))
+        .at(value.span)
+}
+
+/// Checks the form of a URL or path, without looking at what it names.
+pub(super) fn location(value: &Value) -> Result {
+    if value.kind == ValueKind::Placeholder {
+        return Err(placeholder(value));
+    }
+    Location::parse(&value.text).map(|_| ()).map_err(|error| error.at(value.span))
+}
+
+fn invalid(message: &str, value: &Value) -> Error {
+    Error::new(SqlState::INVALID_PARAMETER_VALUE, message).at(value.span)
+}
+
+/// Returns the one character that a value is, or nothing if it is empty.
+fn single_character(name: &str, value: &Value) -> Result<Option<char>> {
+    let mut characters = value.text.chars();
+    let Some(first) = characters.next() else { return Ok(None) };
+    if first == char::REPLACEMENT_CHARACTER {
+        let message = format!("invalid {name} value: invalid character: \"{first}\"");
+        return Err(invalid(&message, value));
+    }
+    if characters.next().is_some() {
+        let error = invalid(&format!("invalid {name} value: must be only one character"), value);
+        return Err(match value.text.as_str() {
+            "\\t" => error.hint("Write a tab as e'\\t'."),
+            _ => error,
+        });
+    }
+    if matches!(first, '\n' | '\r' | '\0' | '"') {
+        return Err(invalid_in_csv(value)
+            .detail("A line break, a NUL or a quote cannot separate fields or start a comment."));
+    }
+    Ok(Some(first))
+}
+
+/// Refuses a comment character that is the delimiter too.
+fn differ(format: &CsvFormat, value: &Value) -> Result {
+    if format.comment == Some(format.delimiter) {
+        return Err(invalid_in_csv(value).detail("The delimiter and the comment must differ."));
+    }
+    Ok(())
+}
+
+fn invalid_in_csv(value: &Value) -> Error {
+    invalid("csv: invalid field or comment delimiter", value)
+}
+
+/// A count that someone wrote.
+enum Count {
+    /// Below zero.
+    Negative,
+    /// Zero or more.
+    Number(u64),
+}
+
+fn count(name: &str, value: &Value) -> Result<Count> {
+    let text = value.text.as_str();
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let why = if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        "invalid syntax"
+    } else {
+        match digits.parse::<u64>() {
+            Ok(0) => return Ok(Count::Number(0)),
+            Ok(_) if negative => return Ok(Count::Negative),
+            Ok(number) => return Ok(Count::Number(number)),
+            Err(_) => "value out of range",
+        }
+    };
+    Err(invalid(&format!("invalid {name} value: parsing \"{text}\": {why}"), value))
+}
+
+fn set_header(options: &mut Options, value: &Value) -> Result {
+    options.format.header = match value.text.to_lowercase().as_str() {
+        "none" => Header::None,
+        "skip" => Header::Skip,
+        "match" => Header::Match,
+        _ => {
+            let message = format!("invalid header value: \"{}\"", value.text);
+            return Err(invalid(&message, value).hint("Use 'none', 'skip' or 'match'."));
+        }
+    };
+    if options.format.header == Header::Match && options.format.skip > 0 {
+        return Err(invalid("header = 'match' cannot be combined with skip", value)
+            .hint("Leave out skip: the first record is the header."));
+    }
+    Ok(())
+}
+
+fn set_decompress(options: &mut Options, value: &Value) -> Result {
+    options.format.decompress = match value.text.to_lowercase().as_str() {
+        "auto" => Decompress::Auto,
+        "none" => Decompress::None,
+        "gzip" => Decompress::Gzip,
+        "bzip" => Decompress::Bzip,
+        "zstd" => Decompress::Zstd,
+        "xz" => Decompress::Xz,
+        _ => {
+            let message = format!("unsupported compression value: \"{}\"", value.text);
+            return Err(invalid(&message, value)
+                .hint("Use 'auto', 'none', 'gzip', 'bzip', 'zstd' or 'xz'."));
+        }
+    };
+    Ok(())
+}
+
+/// Returns whether a text is a size as people write it: `10`, `10B`, `10K`, `1.5 GiB`.
+fn is_size(text: &str) -> bool {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = unit.trim_start().to_lowercase();
+    let prefix = unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit);
+    let prefixed = matches!(prefix, "k" | "m" | "g" | "t" | "p" | "e");
+    number.parse::<f64>().is_ok() && (prefixed || matches!(unit.as_str(), "" | "b"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::{import_fails, import_with};
+
+    fn check(with: &str, expected: impl Fn(&CsvFormat) -> bool) {
+        assert!(expected(&import_with(with).format), "{with}");
+    }
+
+    #[test]
+    fn every_option_has_words() {
+        for help in option_help() {
+            assert!(!help.takes.is_empty() && !help.doc.is_empty() && !help.default.is_empty());
+            assert!(!help.doc.ends_with('.'), "{}", help.name);
+        }
+    }
+
+    #[test]
+    fn reads_each_option() {
+        check("delimiter = '|'", |format| format.delimiter == '|');
+        check("delimiter = e'\\t'", |format| format.delimiter == '\t');
+        check("delimiter = ''", |format| format.delimiter == ',');
+        check("delimiter = '\u{2713}'", |format| format.delimiter == '\u{2713}');
+        check("comment = '#'", |format| format.comment == Some('#'));
+        check("comment = ''", |format| format.comment.is_none());
+        check("nullif = ''", |format| format.nullif.as_deref() == Some(""));
+        check("\"nullif\" = 'N'", |format| format.nullif.as_deref() == Some("N"));
+        check("skip = '2'", |format| format.skip == 2);
+        check("row_limit = '3'", |format| format.row_limit == Some(3));
+        check("header = 'skip'", |format| format.header == Header::Skip);
+        check("header = 'MATCH'", |format| format.header == Header::Match);
+        check("header = 'match', skip = '0'", |format| format.header == Header::Match);
+        check("strict_quotes", |format| format.strict_quotes);
+        check("decompress = gzip", |format| format.decompress == Decompress::Gzip);
+        check("decompress = 'XZ'", |format| format.decompress == Decompress::Xz);
+        check("sstsize = '10B'", |format| !format.keep_temp);
+        check("KEEP_TEMP", |format| format.keep_temp);
+    }
+
+    #[test]
+    fn refuses_wrong_keys() {
+        let error = import_fails("foo = 'bar'", "42601", "invalid option \"foo\"");
+        assert_eq!(error.hint_text(), None);
+        let error = import_fails("delimeter = '|'", "42601", "invalid option \"delimeter\"");
+        assert_eq!(error.hint_text(), Some("Did you mean \"delimiter\"?"));
+        for key in ["into_db", "experimental_save_rejected", "transform", "distributed", "local"] {
+            let message = format!("invalid option \"{key}\"");
+            import_fails(&format!("{key} = 'x'"), "42601", &message);
+        }
+        import_fails("skip", "42601", "option \"skip\" requires a value");
+        import_fails(
+            "strict_quotes = 'x'",
+            "42601",
+            "option \"strict_quotes\" does not take a value",
+        );
+        import_fails("skip = '1', skip = '2'", "42601", "option \"skip\" given twice");
+        import_fails("skip = $1", "42P02", "there is no parameter $1");
+    }
+
+    #[test]
+    fn refuses_delimiters_that_are_not_one_character() {
+        let message = "invalid comma value: must be only one character";
+        import_fails("delimiter = 'ab'", "22023", message);
+        let error = import_fails("delimiter = '\\t'", "22023", message);
+        assert_eq!(error.hint_text(), Some("Write a tab as e'\\t'."));
+        import_fails("delimiter = '\u{fffd}'", "22023", "invalid comma value: invalid character");
+        import_fails("comment = '//'", "22023", "invalid comment value: must be only one");
+        let message = "csv: invalid field or comment delimiter";
+        import_fails("delimiter = e'\\n'", "22023", message);
+        import_fails("delimiter = '#', comment = '#'", "22023", message);
+        import_fails("comment = ','", "22023", message);
+    }
+
+    #[test]
+    fn refuses_wrong_values() {
+        import_fails("skip = '-1'", "22023", "skip must be >= 0");
+        import_fails(
+            "skip = 'abc'",
+            "22023",
+            "invalid skip value: parsing \"abc\": invalid syntax",
+        );
+        import_fails("skip = ''", "22023", "invalid skip value");
+        import_fails("skip = '99999999999999999999'", "22023", "value out of range");
+        import_fails("row_limit = '0'", "22023", "row_limit must be > 0");
+        import_fails("row_limit = '-5'", "22023", "row_limit must be > 0");
+        import_fails(
+            "row_limit = 'abc'",
+            "22023",
+            "invalid numeric row_limit value: parsing \"abc\"",
+        );
+        import_fails("header = 'yes'", "22023", "invalid header value: \"yes\"");
+        import_fails("decompress = 'zip'", "22023", "unsupported compression value: \"zip\"");
+        import_fails("sstsize = 'big'", "22023", "invalid sstsize value: \"big\"");
+        import_fails("header = 'match', skip = '1'", "22023", "cannot be combined with skip");
+    }
+
+    #[test]
+    fn knows_sizes() {
+        for size in ["10", "10B", "10K", "10KB", "64MB", "1.5 GiB", "10k"] {
+            assert!(is_size(size), "{size}");
+        }
+        for size in ["", "B", "x", "10X", "1.2.3", "-1", "10 KBB"] {
+            assert!(!is_size(size), "{size}");
+        }
+    }
+}
