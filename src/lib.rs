@@ -16,6 +16,7 @@
 pub mod catalog;
 pub mod error;
 pub mod plan;
+pub mod query;
 pub mod record;
 pub mod source;
 pub mod store;
