@@ -15,6 +15,7 @@
 
 pub mod catalog;
 pub mod error;
+pub mod job;
 pub mod plan;
 pub mod query;
 pub mod record;

@@ -1,0 +1,186 @@
+//! Records to typed rows: one column after the other, with the first faulty row found exactly.
+
+use arrow::array::{ArrayRef, BooleanBufferBuilder, RecordBatch};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+
+use super::fault::Fault;
+use super::input::{ColumnSource, InputFile};
+use crate::error::Result;
+use crate::job::constraint::RowRules;
+use crate::job::table::Layout;
+use crate::record::Records;
+use crate::types::{self, Cells};
+
+/// Turns the records of a file into rows of the table.
+pub(crate) struct Converter<'a> {
+    /// The table.
+    pub(crate) layout: &'a Layout,
+    /// Its expressions.
+    pub(crate) rules: &'a RowRules,
+    /// The text that means NULL.
+    pub(crate) nullif: Option<&'a str>,
+}
+
+/// Records and the bytes that they stand in.
+pub(crate) struct Piece<'a> {
+    /// The bytes.
+    pub(crate) raw: &'a Buffer,
+    /// Where the bytes start in the file.
+    pub(crate) base: u64,
+    /// The records.
+    pub(crate) records: &'a Records,
+    /// The text of fields whose quotes were taken out.
+    pub(crate) unescaped: &'a Buffer,
+    /// Whether all bytes are valid UTF-8 without NUL.
+    pub(crate) utf8: bool,
+}
+
+impl Converter<'_> {
+    /// Returns the rows of `piece`, or those before the first faulty one and its fault, whose
+    /// `rows_before` counts within the piece.
+    pub(crate) fn convert(
+        &self,
+        file: &InputFile,
+        piece: &Piece<'_>,
+    ) -> Result<(RecordBatch, Option<Fault>)> {
+        match self.convert_first(file, piece, piece.records.count)? {
+            Ok(batch) => Ok((batch, None)),
+            Err((mut row, mut fault)) => loop {
+                // Rows before a faulty one may break a rule that was not looked at yet.
+                match self.convert_first(file, piece, row)? {
+                    Ok(batch) => {
+                        fault.rows_before = row as u64;
+                        break Ok((batch, Some(fault)));
+                    }
+                    Err((earlier, found)) => (row, fault) = (earlier, found),
+                }
+            },
+        }
+    }
+
+    /// Returns the first `rows` rows, or a faulty one among them.
+    fn convert_first(
+        &self,
+        file: &InputFile,
+        piece: &Piece<'_>,
+        rows: usize,
+    ) -> Result<Result<RecordBatch, (usize, Fault)>> {
+        let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(file.columns.len());
+        let mut first: Option<(usize, Fault)> = None;
+        for (position, source) in file.columns.iter().enumerate() {
+            let values = match source {
+                ColumnSource::Computed => None,
+                ColumnSource::Default => Some(self.rules.default_values(position, rows)?),
+                ColumnSource::Field(field) => {
+                    let nulls = self.nulls(piece, *field, rows);
+                    let cells = cells(piece, *field, rows, nulls.as_ref());
+                    match types::parse_column(&self.layout.columns[position].sql_type, &cells) {
+                        Ok(values) => Some(values),
+                        Err(error) => {
+                            let row = error.row;
+                            if first.as_ref().is_none_or(|(first, _)| row < *first) {
+                                first =
+                                    Some((row, self.cell_fault(error, piece, (position, *field))));
+                            }
+                            None
+                        }
+                    }
+                }
+            };
+            columns.push(values);
+        }
+        if let Some(found) = first {
+            return Ok(Err(found));
+        }
+        Ok(self.rules.complete(columns, rows)?.map_err(|broken| {
+            let start = piece.records.starts[broken.row] as usize;
+            let column = broken.column.map(|position| self.layout.columns[position].name.clone());
+            let place = (piece.base, piece.raw.as_slice(), start);
+            (broken.row, Fault::of_rule(broken.error, place, column))
+        }))
+    }
+
+    fn cell_fault(
+        &self,
+        error: types::CellError,
+        piece: &Piece<'_>,
+        (position, field): (usize, usize),
+    ) -> Fault {
+        let column = &self.layout.columns[position];
+        let value = String::from_utf8_lossy(cell(piece, field, error.row)).into_owned();
+        let start = piece.records.starts[error.row] as usize;
+        let error = error.error.map_message(|message| {
+            format!("parse \"{}\" as {}: {message}", column.name, column.sql_type)
+        });
+        Fault::of_cell(
+            error,
+            (piece.base, piece.raw.as_slice(), start),
+            (column.name.clone(), value),
+        )
+    }
+
+    /// Returns which cells of a field are NULL; nothing if none is.
+    fn nulls(&self, piece: &Piece<'_>, field: usize, rows: usize) -> Option<NullBuffer> {
+        let nullif = self.nullif?;
+        let spans = &piece.records.spans;
+        let stride = piece.records.fields;
+        let valid = if nullif.is_empty() {
+            BooleanBuffer::collect_bool(rows, |row| {
+                let [start, end] = spans[row * stride + field];
+                start != end
+            })
+        } else {
+            let mut valid = BooleanBufferBuilder::new(rows);
+            for row in 0..rows {
+                let [start, end] = spans[row * stride + field];
+                let equal = (end - start) as usize == nullif.len()
+                    && cell(piece, field, row) == nullif.as_bytes();
+                valid.append(!equal);
+            }
+            valid.finish()
+        };
+        let nulls = NullBuffer::new(valid);
+        (nulls.null_count() > 0).then_some(nulls)
+    }
+}
+
+/// Returns the bytes of one cell.
+fn cell<'a>(piece: &'a Piece<'_>, field: usize, row: usize) -> &'a [u8] {
+    let [start, end] = piece.records.spans[row * piece.records.fields + field];
+    let (start, end) = (start as usize, end as usize);
+    match start.checked_sub(piece.raw.len()) {
+        None => &piece.raw[start..end],
+        Some(start) => &piece.unescaped[start..end - piece.raw.len()],
+    }
+}
+
+fn cells<'a>(
+    piece: &'a Piece<'_>,
+    field: usize,
+    rows: usize,
+    nulls: Option<&'a NullBuffer>,
+) -> Cells<'a> {
+    Cells {
+        raw: piece.raw,
+        unescaped: piece.unescaped,
+        spans: &piece.records.spans,
+        stride: piece.records.fields,
+        column: field,
+        rows,
+        nulls,
+        utf8: piece.utf8,
+    }
+}
+
+/// Returns whether `bytes` are UTF-8 without NUL.
+pub(crate) fn is_clean_text(bytes: &[u8]) -> bool {
+    simdutf8::basic::from_utf8(bytes).is_ok() && memchr::memchr(0, bytes).is_none()
+}
+
+/// Returns the unescaped text of `records` as a buffer.
+pub(crate) fn unescaped_buffer(records: &mut Records) -> Buffer {
+    if records.unescaped.is_empty() {
+        return Buffer::from_vec(Vec::<u8>::new());
+    }
+    Buffer::from_vec(std::mem::take(&mut records.unescaped))
+}

@@ -1,0 +1,324 @@
+//! The data files of an import: opened, their heads passed over, their bytes served piece by piece.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use super::fault::Fault;
+use crate::catalog::TableDescriptor;
+use crate::error::{DataPlace, Error, Result, SqlState};
+use crate::job::JobContext;
+use crate::plan::{CsvFormat, Decompress, Header, Import};
+use crate::record::{Dialect, Reader, count_lines, strip_bom};
+use crate::source::{Compression, DecompressLimits, Location, SourceFile, decompress, io_error};
+
+/// How many bytes are read at once.
+pub(crate) const PIECE_BYTES: usize = 1 << 20;
+
+/// Where the values of a table's columns come from in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ColumnSource {
+    /// The field at this position.
+    Field(usize),
+    /// The column's DEFAULT.
+    Default,
+    /// The column's expression.
+    Computed,
+}
+
+/// A data file.
+pub(crate) struct InputFile {
+    /// Its position in the import, from 0.
+    pub(crate) index: u32,
+    source: Arc<SourceFile>,
+    compression: Compression,
+    /// The offset of the first data record, in decompressed bytes.
+    pub(crate) data_start: u64,
+    /// Where each column's values come from.
+    pub(crate) columns: Vec<ColumnSource>,
+    /// How many fields a record has.
+    pub(crate) fields: usize,
+}
+
+impl InputFile {
+    /// Returns the file's name with secrets redacted.
+    pub(crate) fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// Returns whether any part of the file can be read without what comes before.
+    pub(crate) fn is_seekable(&self) -> bool {
+        self.compression == Compression::None
+    }
+
+    /// Returns the file's size in bytes, as stored.
+    pub(crate) fn size(&self) -> u64 {
+        self.source.size()
+    }
+
+    /// Returns the decompressed bytes from `offset` on.
+    pub(crate) fn bytes_from(&self, offset: u64) -> Result<ByteStream> {
+        let mut stream = open_stream(&self.source, self.compression)?;
+        stream.pass_over(offset)?;
+        Ok(stream)
+    }
+
+    /// Fails if the file was changed since it was opened.
+    pub(crate) fn require_unchanged(&self) -> Result {
+        self.source.unchanged()
+    }
+
+    /// Returns the physical line, from 1, on which the byte at `offset` stands.
+    pub(crate) fn line_of(&self, offset: u64) -> Result<u64> {
+        let mut stream = open_stream(&self.source, self.compression)?;
+        let (mut left, mut lines) = (offset, 1);
+        let mut buffer = Vec::with_capacity(PIECE_BYTES);
+        while left > 0 {
+            buffer.clear();
+            let want = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
+            if stream.fill(&mut buffer, want)? {
+                left = left.min(buffer.len() as u64);
+            }
+            lines += count_lines(&buffer[..buffer.len().min(want)]);
+            left -= buffer.len().min(want) as u64;
+        }
+        Ok(lines)
+    }
+}
+
+/// The bytes of a file in order.
+pub(crate) enum ByteStream {
+    /// A file as it is, from an offset on.
+    Plain(Arc<SourceFile>, u64),
+    /// A decompressor's output.
+    Decompressed(Box<dyn Read + Send>, Arc<SourceFile>),
+}
+
+impl ByteStream {
+    /// Appends `want` bytes to `buffer`, fewer only at the end; returns whether the end is reached.
+    pub(crate) fn fill(&mut self, buffer: &mut Vec<u8>, want: usize) -> Result<bool> {
+        let start = buffer.len();
+        match self {
+            Self::Plain(file, offset) => {
+                buffer.resize(start + want, 0);
+                let mut filled = 0;
+                while filled < want {
+                    let count = file.read_at(&mut buffer[start + filled..], *offset)?;
+                    if count == 0 {
+                        break;
+                    }
+                    filled += count;
+                    *offset += count as u64;
+                }
+                buffer.truncate(start + filled);
+                Ok(filled < want || *offset >= file.size())
+            }
+            Self::Decompressed(reader, file) => {
+                let mut limited = reader.take(want as u64);
+                let filled = limited
+                    .read_to_end(buffer)
+                    .map_err(|error| io_error("read", file.name(), &error))?;
+                Ok(filled < want)
+            }
+        }
+    }
+
+    fn pass_over(&mut self, count: u64) -> Result {
+        match self {
+            Self::Plain(_, offset) => *offset += count,
+            Self::Decompressed(..) => {
+                let mut left = count;
+                let mut buffer = Vec::new();
+                while left > 0 {
+                    buffer.clear();
+                    let want = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
+                    if self.fill(&mut buffer, want)? {
+                        break;
+                    }
+                    left -= buffer.len() as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open_stream(source: &Arc<SourceFile>, compression: Compression) -> Result<ByteStream> {
+    Ok(match compression {
+        Compression::None => ByteStream::Plain(Arc::clone(source), 0),
+        compression => ByteStream::Decompressed(
+            decompress(Arc::clone(source), compression, DecompressLimits::default())?,
+            Arc::clone(source),
+        ),
+    })
+}
+
+/// Returns the reader's dialect of a format.
+pub(crate) fn dialect(format: &CsvFormat) -> Dialect {
+    Dialect {
+        delimiter: format.delimiter,
+        comment: format.comment,
+        strict_quotes: format.strict_quotes,
+    }
+}
+
+/// Opens every file that `import` names, globs expanded, and passes over their heads.
+pub(crate) fn open_files(context: &JobContext, import: &Import) -> Result<Vec<InputFile>> {
+    let mut sources = Vec::new();
+    for url in &import.files {
+        let location = Location::parse(url)?;
+        for location in context.access.expand(&location)? {
+            let compression = compression(import.format.decompress, &location);
+            sources.push((Arc::new(context.access.open(&location)?), compression));
+        }
+    }
+    sources
+        .into_iter()
+        .enumerate()
+        .map(|(index, (source, compression))| {
+            context.cancellation.check()?;
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            open_file(index, source, compression, import)
+        })
+        .collect()
+}
+
+fn compression(decompress: Decompress, location: &Location) -> Compression {
+    match decompress {
+        Decompress::Auto => Compression::of_name(&location.to_string()),
+        Decompress::None => Compression::None,
+        Decompress::Gzip => Compression::Gzip,
+        Decompress::Bzip => Compression::Bzip2,
+        Decompress::Zstd => Compression::Zstd,
+        Decompress::Xz => Compression::Xz,
+    }
+}
+
+fn open_file(
+    index: u32,
+    source: Arc<SourceFile>,
+    compression: Compression,
+    import: &Import,
+) -> Result<InputFile> {
+    let columns = columns_by_position(&import.table);
+    let fields = columns.iter().filter(|source| matches!(source, ColumnSource::Field(_))).count();
+    let mut file = InputFile { index, source, compression, data_start: 0, columns, fields };
+    let format = &import.format;
+    let records = format.skip + u64::from(format.header != Header::None);
+    let (start, header) = pass_over_head(&file, &dialect(format), records)?;
+    file.data_start = start;
+    if format.header == Header::Match {
+        (file.columns, file.fields) = columns_by_name(&import.table, header, file.name())?;
+    }
+    Ok(file)
+}
+
+fn columns_by_position(table: &TableDescriptor) -> Vec<ColumnSource> {
+    let mut next = 0;
+    table
+        .columns
+        .iter()
+        .map(|column| {
+            if column.computed.is_some() {
+                return ColumnSource::Computed;
+            }
+            next += 1;
+            ColumnSource::Field(next - 1)
+        })
+        .collect()
+}
+
+/// Returns where columns come from in a file whose first record is `header`.
+fn columns_by_name(
+    table: &TableDescriptor,
+    header: Option<Vec<Vec<u8>>>,
+    file: &str,
+) -> Result<(Vec<ColumnSource>, usize)> {
+    let place = || DataPlace { file: file.to_owned(), line: 1, ..DataPlace::default() };
+    let mut columns: Vec<ColumnSource> =
+        table
+            .columns
+            .iter()
+            .map(|column| {
+                if column.computed.is_some() {
+                    ColumnSource::Computed
+                } else {
+                    ColumnSource::Default
+                }
+            })
+            .collect();
+    let Some(header) = header else {
+        return Err(Error::new(SqlState::BAD_COPY_FILE_FORMAT, "file has no header record")
+            .in_data(place())
+            .hint("With header = 'match' the first record of each file names the columns."));
+    };
+    for (field, name) in header.iter().enumerate() {
+        let name = String::from_utf8_lossy(name);
+        let position = table.columns.iter().position(|column| column.name == name).or_else(|| {
+            table.columns.iter().position(|column| column.name.eq_ignore_ascii_case(&name))
+        });
+        let problem = match position.map(|position| &columns[position]) {
+            Some(ColumnSource::Default) => None,
+            Some(ColumnSource::Computed) => Some((
+                SqlState::INVALID_COLUMN_REFERENCE,
+                format!("header names the computed column \"{name}\""),
+            )),
+            Some(ColumnSource::Field(_)) => Some((
+                SqlState::DUPLICATE_COLUMN,
+                format!("header names the column \"{name}\" twice"),
+            )),
+            None => Some((
+                SqlState::UNDEFINED_COLUMN,
+                format!("header names the column \"{name}\", which the table lacks"),
+            )),
+        };
+        if let Some((code, message)) = problem {
+            return Err(Error::new(code, message).in_data(place()));
+        }
+        if let Some(position) = position {
+            columns[position] = ColumnSource::Field(field);
+        }
+    }
+    let fields = header.len();
+    Ok((columns, fields))
+}
+
+/// Returns the offset behind the first `records` records, and the last one passed over.
+fn pass_over_head(
+    file: &InputFile,
+    dialect: &Dialect,
+    records: u64,
+) -> Result<(u64, Option<Vec<Vec<u8>>>)> {
+    let mut stream = open_stream(&file.source, file.compression)?;
+    let mut bytes = Vec::new();
+    let mut at_end = stream.fill(&mut bytes, if records == 0 { 64 } else { 64 << 10 })?;
+    let mut at = strip_bom(&bytes);
+    let mut base = 0;
+    let mut last = None;
+    let mut reader = Reader::new(dialect.clone(), file.fields);
+    let mut left = records;
+    while left > 0 {
+        let read =
+            reader.read_loose(&bytes, at, at_end).map_err(|error| {
+                match Fault::of_record(error, base, &bytes).with_place(file, 0) {
+                    Ok(error) | Err(error) => error,
+                }
+            })?;
+        match read {
+            Some((fields, next)) => {
+                last = Some(fields);
+                at = next;
+                left -= 1;
+            }
+            None if at_end => break,
+            None => {
+                bytes.drain(..at);
+                base += at as u64;
+                at = 0;
+                let want = bytes.len().max(PIECE_BYTES);
+                at_end = stream.fill(&mut bytes, want)?;
+            }
+        }
+    }
+    let header = if left == 0 { last } else { None };
+    Ok((base + at as u64, header))
+}

@@ -1,0 +1,376 @@
+//! IMPORT TABLE: data files to a new table, whole or not at all (docs/life-of-an-import.md).
+//!
+//! Files are opened, cut into tasks and read on all threads; what comes out of order is merged;
+//! indexes are built and foreign keys checked; one commit publishes everything. Until then the new
+//! segments are orphans, which a failure here or the next open removes.
+
+mod convert;
+mod fault;
+mod input;
+mod key_text;
+mod locate;
+mod record;
+mod schedule;
+mod task;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use self::convert::Converter;
+use self::input::{InputFile, dialect, open_files};
+use self::locate::{find_first, find_repeated};
+use self::record::JobLog;
+use self::schedule::{AllRead, read_all};
+use self::task::Shared;
+use super::constraint::RowRules;
+use super::event::{Event, Progress};
+use super::foreign_key::Reference;
+use super::index::{IndexLayout, build_index};
+use super::merge::Target;
+use super::table::{Layout, SEGMENT_BYTES, segment_columns, settle};
+use super::{JobContext, key::KeyEncoder};
+use crate::catalog::{Catalog, IndexDescriptor, JobId, TableDescriptor, TableId};
+use crate::error::{Error, Result, SqlState};
+use crate::plan;
+use crate::source::Location;
+use crate::store::{Manifest, Segment};
+
+pub(crate) use self::key_text::key_text;
+
+/// What an import made, as its result row tells it.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The job.
+    pub job: JobId,
+    /// Rows of the table.
+    pub rows: u64,
+    /// Entries of its secondary indexes.
+    pub index_entries: u64,
+    /// The size of its segment and index files, in bytes.
+    pub bytes: u64,
+}
+
+/// The most files that a table without primary key can be imported from: row ids have 15 bits for
+/// the file.
+const MOST_FILES: usize = 1 << 15;
+
+/// Imports a new table; blocks until it is published or has failed.
+pub fn run(context: &JobContext, import: &plan::Import) -> Result<Imported> {
+    let files = open_files(context, import)?;
+    if import.table.primary_key.is_none() && files.len() > MOST_FILES {
+        return Err(Error::new(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            format!("a table without primary key cannot be imported from {} files", files.len()),
+        )
+        .hint("Declare a PRIMARY KEY, or import at most 32,768 files."));
+    }
+    require_space(context, &files)?;
+    let mut table = import.table.clone();
+    table.id = context.store.reserve_table()?;
+    table.foreign_keys.iter_mut().filter(|key| key.references == TableId(0)).for_each(|key| {
+        key.references = table.id;
+    });
+    let table = Arc::new(table);
+    let rules = RowRules::compile(&table, &context.engine, &context.query)?;
+    let layout = Layout::new(Arc::clone(&table))?;
+    let job = context.store.reserve_job()?;
+    let location = Location::parse(&import.temp)?;
+    let temp = context.access.temp_directory(&location, job.0)?;
+    temp.probe_writable()?;
+    if import.format.keep_temp {
+        temp.keep();
+    }
+    let temp = Arc::new(temp);
+    let mut log = JobLog::start(context, job, import, &temp)?;
+    let shared = Shared {
+        context,
+        files: &files,
+        layout: &layout,
+        converter: Converter {
+            layout: &layout,
+            rules: &rules,
+            nullif: import.format.nullif.as_deref(),
+        },
+        dialect: dialect(&import.format),
+        row_limit: import.format.row_limit,
+        temp: &temp,
+        rows: AtomicU64::new(0),
+        bytes: AtomicU64::new(0),
+        unsorted: AtomicBool::new(false),
+        stop_after: AtomicUsize::new(usize::MAX),
+    };
+    let work = Work { shared: &shared, job };
+    let imported = work.run().and_then(|made| work.publish(made, &mut log));
+    if let Err(error) = &imported {
+        log.fail(context, error);
+    }
+    imported
+}
+
+/// Fails if the disks cannot hold the import (spec/import.md, "Available Storage Requirements").
+fn require_space(context: &JobContext, files: &[InputFile]) -> Result {
+    let size: u64 = files.iter().map(InputFile::size).sum();
+    let free = context.store.free_space()?;
+    if free < size {
+        return Err(Error::new(
+            SqlState::DISK_FULL,
+            format!(
+                "database directory has {free} bytes free, but the files to import have {size}"
+            ),
+        )
+        .hint("Free some space, or open the database on a larger disk."));
+    }
+    match context.max_temp {
+        Some(most) if most < size => Err(Error::new(
+            SqlState::DISK_FULL,
+            format!("--max-disk-temp-storage is {most} bytes, but the files to import have {size}"),
+        )
+        .hint("Give a larger --max-disk-temp-storage.")),
+        _ => Ok(()),
+    }
+}
+
+/// The segments of the new table.
+struct Made {
+    segments: Vec<Arc<Segment>>,
+    indexes: BTreeMap<crate::catalog::IndexId, Vec<Arc<Segment>>>,
+}
+
+impl Made {
+    fn all(&self) -> Vec<Segment> {
+        let indexes = self.indexes.values().flatten();
+        self.segments.iter().chain(indexes).map(|segment| (**segment).clone()).collect()
+    }
+}
+
+struct Work<'a> {
+    shared: &'a Shared<'a>,
+    job: JobId,
+}
+
+impl Work<'_> {
+    /// Reads, sorts, indexes and checks; removes its segments if that fails.
+    fn run(&self) -> Result<Made> {
+        let read = read_all(self.shared, self.job)?;
+        for notice in &read.notices {
+            self.tell(Event::Notice(notice.clone()));
+        }
+        let segments = self.settle(read)?;
+        let mut made = Made { segments, indexes: BTreeMap::new() };
+        let checked = self.build_indexes(&mut made).and_then(|()| self.check_references(&made));
+        match checked {
+            Ok(()) => Ok(made),
+            Err(error) => {
+                self.discard(&made);
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns the table's segments in order.
+    fn settle(&self, mut read: AllRead) -> Result<Vec<Arc<Segment>>> {
+        let layout = self.shared.layout;
+        if !layout.is_sorted() {
+            return Ok(std::mem::take(&mut read.ordered).into_iter().map(Arc::new).collect());
+        }
+        let bytes = self.shared.bytes.load(Ordering::Relaxed).max(1);
+        let segment_rows = read.rows.max(1) * SEGMENT_BYTES / bytes;
+        let target = Target {
+            context: self.shared.context,
+            table: layout.table.id,
+            columns: &layout.columns,
+            key: &layout.key,
+            encoder: &layout.encoder,
+            unique: Some(&layout.encoder),
+            segment_rows: usize::try_from(segment_rows).unwrap_or(usize::MAX).max(1 << 16),
+        };
+        let done = AtomicU64::new(0);
+        let tell = |rows| {
+            let rows = done.fetch_add(rows, Ordering::Relaxed) + rows;
+            self.tell_progress("merging", rows);
+        };
+        let (segments, found) = settle(&target, read.sorted, read.runs, self.shared.temp, &tell)?;
+        read.duplicates.extend(found);
+        let segments: Vec<Arc<Segment>> = segments.into_iter().map(Arc::new).collect();
+        if read.duplicates.is_empty() {
+            return Ok(segments);
+        }
+        self.discard(&Made { segments, indexes: BTreeMap::new() });
+        Err(self.duplicate(layout.table.primary_key.as_ref(), &layout.encoder, &read.duplicates))
+    }
+
+    fn build_indexes(&self, made: &mut Made) -> Result {
+        let table = &self.shared.layout.table;
+        for index in &table.indexes {
+            self.tell_progress("indexing", self.shared.rows.load(Ordering::Relaxed));
+            let layout = IndexLayout::new(table, index)?;
+            let context = self.shared.context;
+            let (segments, duplicates) =
+                build_index(context, table, &layout, &made.segments, self.shared.temp)?;
+            made.indexes.insert(index.id, segments.into_iter().map(Arc::new).collect());
+            if !duplicates.is_empty() {
+                let encoder = row_key_encoder(table, index)?;
+                return Err(self.duplicate(Some(index), &encoder, &duplicates));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_references(&self, made: &Made) -> Result {
+        let table = &self.shared.layout.table;
+        for constraint in &table.foreign_keys {
+            self.tell_progress("checking", self.shared.rows.load(Ordering::Relaxed));
+            let context = self.shared.context;
+            let reference = Reference::new(context, table, constraint, &made.segments)?;
+            let missing = reference.missing(context, &made.segments)?;
+            if missing.is_empty() {
+                continue;
+            }
+            let encoder = reference.row_encoder()?;
+            let found = find_first(self.shared, &encoder, &missing)?;
+            let Some((place, key)) = found else { return Err(self.changed()) };
+            let key = key_text(table, &constraint.columns, &encoder, &key)?;
+            let error =
+                reference.violation(constraint, &key).in_data(place.data_place(self.shared)?);
+            return Err(error.map_message(|message| format!("row {}: {message}", place.row)));
+        }
+        Ok(())
+    }
+
+    /// Returns the error of duplicate keys, with the places of the first two rows in file order.
+    fn duplicate(
+        &self,
+        index: Option<&IndexDescriptor>,
+        encoder: &KeyEncoder,
+        keys: &[Vec<u8>],
+    ) -> Error {
+        let name = |index: &IndexDescriptor| match index.id {
+            crate::catalog::IndexId::PRIMARY => "primary index".to_owned(),
+            _ => format!("index \"{}\"", index.name),
+        };
+        let name = index.map_or_else(|| "index".to_owned(), name);
+        let columns: Vec<_> =
+            index.iter().flat_map(|index| index.key.iter().map(|part| part.column)).collect();
+        let told = || -> Result<Error> {
+            let found = find_repeated(self.shared, encoder, keys)?;
+            let Some((first, second, key)) = found else { return Ok(self.changed()) };
+            let key = key_text(&self.shared.layout.table, &columns, encoder, &key)?;
+            let other = first.data_place(self.shared)?;
+            let place = second.data_place(self.shared)?;
+            Ok(Error::new(
+                SqlState::UNIQUE_VIOLATION,
+                format!(
+                    "duplicate key in {name}: row {} has the key {key} of row {}",
+                    second.row, first.row
+                ),
+            )
+            .detail(format!(
+                "The first row with this key is file {}, row {}, line {}, byte {}.",
+                other.file, other.row, other.line, other.byte
+            ))
+            .in_data(place))
+        };
+        told().unwrap_or_else(|error| error)
+    }
+
+    /// Returns the error of files that gave other rows when they were read once more.
+    fn changed(&self) -> Error {
+        let changed = self.shared.files.iter().find_map(|file| file.require_unchanged().err());
+        changed.unwrap_or_else(|| {
+            Error::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "a data file gave different rows when it was read again",
+            )
+        })
+    }
+
+    /// Publishes the table in one commit.
+    fn publish(&self, made: Made, log: &mut JobLog) -> Result<Imported> {
+        self.tell_progress("publishing", self.shared.rows.load(Ordering::Relaxed));
+        let published = self.commit(&made, log);
+        if published.is_err() {
+            self.discard(&made);
+        }
+        published
+    }
+
+    fn commit(&self, made: &Made, log: &mut JobLog) -> Result<Imported> {
+        let context = self.shared.context;
+        let table = &self.shared.layout.table;
+        self.shared.files.iter().try_for_each(InputFile::require_unchanged)?;
+        context.store.sync_table_directory(table.id)?;
+        context.cancellation.check()?;
+        let sum = |segments: &mut dyn Iterator<Item = &Arc<Segment>>| -> (u64, u64) {
+            segments.fold((0, 0), |(rows, bytes), one| (rows + one.rows, bytes + one.bytes))
+        };
+        let (rows, row_bytes) = sum(&mut made.segments.iter());
+        let (index_entries, index_bytes) = sum(&mut made.indexes.values().flatten());
+        let manifest = Manifest {
+            segments: made.segments.clone(),
+            indexes: made.indexes.clone(),
+            next_rowid: next_rowid(&made.segments),
+        };
+        let record = log.succeeded(context);
+        context.store.update(|changes| {
+            require_new(changes.catalog, table)?;
+            changes.put_table(table)?;
+            changes.put_manifest(table.id, manifest)?;
+            changes.put_job(&record)
+        })?;
+        Ok(Imported { job: self.job, rows, index_entries, bytes: row_bytes + index_bytes })
+    }
+
+    fn discard(&self, made: &Made) {
+        let table = self.shared.layout.table.id;
+        self.shared.context.store.discard_segments(table, &made.all());
+    }
+
+    fn tell_progress(&self, phase: &'static str, rows: u64) {
+        let bytes = self.shared.bytes.load(Ordering::Relaxed);
+        let progress = Progress { job: self.job, phase, rows, bytes, total_bytes: Some(bytes) };
+        self.tell(Event::Progress(progress));
+    }
+
+    fn tell(&self, event: Event) {
+        (self.shared.context.events)(event);
+    }
+}
+
+/// Fails if another statement made a table of this name, or dropped the database or a referenced
+/// table, while the import ran.
+fn require_new(catalog: &dyn Catalog, table: &TableDescriptor) -> Result {
+    if catalog.database_by_id(table.database).is_none() {
+        return Err(Error::new(SqlState::INVALID_CATALOG_NAME, "database was dropped meanwhile"));
+    }
+    if catalog.table(table.database, &table.name).is_some() {
+        return Err(Error::new(
+            SqlState::DUPLICATE_TABLE,
+            format!("relation \"{}\" already exists", table.name),
+        ));
+    }
+    for key in &table.foreign_keys {
+        if key.references != table.id && catalog.table_by_id(key.references).is_none() {
+            return Err(Error::new(
+                SqlState::UNDEFINED_TABLE,
+                "a referenced table was dropped meanwhile",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the lowest row id above all of an import's.
+fn next_rowid(segments: &[Arc<Segment>]) -> i64 {
+    let last = segments.iter().filter_map(|segment| match segment.rowids {
+        Some(crate::store::RowIds::Import { first_row, .. }) => Some(first_row + segment.rows),
+        _ => None,
+    });
+    // A row id's low 15 bits are the file's; the next block of them is free.
+    last.max().map_or(1, |rows| (rows.cast_signed() + 1) << 15)
+}
+
+/// Returns an encoder of an index's key for whole rows of the table.
+fn row_key_encoder(table: &TableDescriptor, index: &IndexDescriptor) -> Result<KeyEncoder> {
+    KeyEncoder::new(&segment_columns(table), &super::table::key_positions(table, index)?)
+}
