@@ -19,6 +19,7 @@ pub mod job;
 pub mod plan;
 pub mod query;
 pub mod record;
+pub mod session;
 pub mod source;
 pub mod store;
 pub mod syntax;

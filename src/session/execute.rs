@@ -1,0 +1,217 @@
+//! The life of one statement in a session: parsed, planned, done.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Events, Outcome, Rows, Session, TransactionState};
+use crate::catalog::ROOT;
+use crate::error::{Error, Result, Span, SqlState};
+use crate::job::Event;
+use crate::plan::{Absolute, Plan, PlanContext, Planned, Query, plan};
+use crate::query::ExplainOptions;
+use crate::source::{Location, redact, redact_text};
+use crate::syntax::{self, ast::Statement};
+
+/// The largest CREATE USING file, in bytes.
+const LARGEST_SCHEMA_FILE: u64 = 1 << 20;
+
+impl Session {
+    /// Runs one statement, given without its semicolon. Errors carry the text.
+    pub async fn execute(&mut self, text: &str, events: Events) -> Result<Outcome> {
+        self.cancel.reset();
+        self.transaction = self.transaction();
+        self.rows_failed.store(false, Ordering::Relaxed);
+        self.timer.start(self.variable("statement_timeout").as_deref(), &self.cancel);
+        let mut outcome = self.run_text(text, &events).await;
+        if !matches!(outcome, Ok(Outcome::Rows { .. })) {
+            self.timer.stop();
+            outcome = outcome.map_err(|error| match error.code() {
+                SqlState::QUERY_CANCELED => self.cancel.error(),
+                _ => error,
+            });
+        }
+        if outcome.is_err() && self.transaction == TransactionState::Open {
+            self.transaction = TransactionState::Failed;
+        }
+        outcome.map_err(|error| with_safe_text(error, text))
+    }
+
+    async fn run_text(&mut self, text: &str, events: &Events) -> Result<Outcome> {
+        let statement = syntax::parse(text)?;
+        let planned = self.plan(&statement)?;
+        planned.notices.into_iter().for_each(|notice| events(Event::Notice(notice)));
+        self.run_plan(planned.plan, events).await
+    }
+
+    /// Plans a statement; reads the CREATE USING file if planning asks for it.
+    fn plan(&self, statement: &Statement) -> Result<Planned> {
+        let view = self.view();
+        let mut file: Option<String> = None;
+        let absolute = |text: &str| match Location::parse(text) {
+            Ok(location) => self.access.absolute(&location),
+            Err(_) => redact(text),
+        };
+        loop {
+            let context = PlanContext {
+                user: &self.user,
+                database: &self.database,
+                in_transaction: self.transaction != TransactionState::Idle,
+                transaction_failed: self.transaction == TransactionState::Failed,
+                read_only: self.options.read_only,
+                variables: &self.variables,
+                file: file.as_deref(),
+                absolute: Absolute(&absolute),
+            };
+            let planned = plan(statement, &*view.catalog, &context)?;
+            let Plan::NeedsFile(url) = &planned.plan else { return Ok(planned) };
+            if file.is_some() {
+                return Err(Error::internal("planning asked for a file twice"));
+            }
+            file = Some(self.access.read_text(&Location::parse(url)?, LARGEST_SCHEMA_FILE)?);
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm per kind of plan")]
+    async fn run_plan(&mut self, plan: Plan, events: &Events) -> Result<Outcome> {
+        match plan {
+            Plan::NeedsFile(_) => Err(Error::internal("a plan without its file")),
+            Plan::ImportTable(import) => self.run_import(*import, events).await,
+            Plan::CreateTable(table) => self.run_create_table(*table),
+            Plan::CreateTableAs { database, name, query } => {
+                self.run_create_table_as(database, &name, &query).await
+            }
+            Plan::DropTables { tables, foreign_keys } => {
+                self.run_drop_tables(&tables, &foreign_keys)
+            }
+            Plan::CreateDatabase { name } => self.run_create_database(&name),
+            Plan::DropDatabase { database, tables, foreign_keys } => {
+                self.run_drop_database(database, &tables, &foreign_keys)
+            }
+            Plan::Use { name } => {
+                self.use_database(&name);
+                Ok(done("SET"))
+            }
+            Plan::Insert(insert) => self.run_insert(*insert).await,
+            Plan::Query(query) => {
+                let rows = self.run_query(&query).await?;
+                Ok(Outcome::Rows { rows, tag: "SELECT" })
+            }
+            Plan::Explain { analyze, verbose, query } => {
+                self.run_explain(&query, ExplainOptions { analyze, verbose }).await
+            }
+            Plan::ExplainLines(lines) => Ok(explained(lines)?),
+            Plan::CreateUser { name } => {
+                self.store.update(|changes| changes.put_user(&name))?;
+                Ok(done("CREATE USER"))
+            }
+            Plan::DropUsers { names } => self.run_drop_users(&names),
+            Plan::SetGrants { grants, tag } => {
+                self.store.update(|changes| {
+                    grants
+                        .into_iter()
+                        .filter(|(_, user, _)| user != ROOT)
+                        .try_for_each(|(object, user, set)| changes.put_grant(object, &user, set))
+                })?;
+                Ok(done(tag))
+            }
+            Plan::Begin => Ok(self.set_transaction(TransactionState::Open, "BEGIN")),
+            Plan::Commit => {
+                // PostgreSQL ends a failed transaction by COMMIT as by ROLLBACK, and says so.
+                let failed = self.transaction == TransactionState::Failed;
+                let tag = if failed { "ROLLBACK" } else { "COMMIT" };
+                Ok(self.set_transaction(TransactionState::Idle, tag))
+            }
+            Plan::Rollback => Ok(self.set_transaction(TransactionState::Idle, "ROLLBACK")),
+            Plan::SetClusterSetting { name, value } => {
+                self.store.update(|changes| changes.put_setting(&name, value.as_deref()))?;
+                let tag =
+                    if value.is_some() { "SET CLUSTER SETTING" } else { "RESET CLUSTER SETTING" };
+                Ok(done(tag))
+            }
+            Plan::SetVariables { values, tag } => {
+                for (name, value) in values {
+                    if name == "database" {
+                        self.use_database(&value);
+                    } else {
+                        self.variables.insert(name, value);
+                    }
+                }
+                Ok(done(tag))
+            }
+            Plan::Show(show) => self.run_show(show),
+            Plan::Nothing { tag } => Ok(done(tag)),
+        }
+    }
+
+    fn set_transaction(&mut self, state: TransactionState, tag: &str) -> Outcome {
+        let open = state == TransactionState::Open;
+        if !open {
+            self.snapshot = None;
+        } else if self.snapshot.is_none() {
+            self.snapshot = Some(self.store.view());
+        }
+        let status = if open { "Open" } else { "NoTxn" };
+        self.variables.insert("transaction_status".to_owned(), status.to_owned());
+        self.transaction = state;
+        done(tag)
+    }
+
+    /// Starts a query; its rows stop with 57014 when the statement is cancelled.
+    pub(super) async fn run_query(&self, query: &Query) -> Result<Rows> {
+        let context = self.query_context();
+        let running = self.engine.run(&context, &query.text, query.offset);
+        let rows = tokio::select! {
+            rows = running => rows?,
+            () = self.cancel.cancelled() => return Err(self.cancel.error()),
+        };
+        let cancel = self.cancel.clone();
+        let stopping = rows.until(Box::pin(async move {
+            cancel.cancelled().await;
+            cancel.error()
+        }));
+        Ok(stopping.noting_failure(Arc::clone(&self.rows_failed)))
+    }
+
+    async fn run_explain(&self, query: &Query, options: ExplainOptions) -> Result<Outcome> {
+        let context = self.query_context();
+        let running = self.engine.explain(&context, &query.text, query.offset, options);
+        tokio::select! {
+            lines = running => explained(lines?),
+            () = self.cancel.cancelled() => Err(self.cancel.error()),
+        }
+    }
+
+    fn run_drop_users(&mut self, names: &[String]) -> Result<Outcome> {
+        if names.contains(&self.user) {
+            return Err(Error::new(
+                SqlState::OBJECT_IN_USE,
+                format!("user \"{}\" is the session's user", self.user),
+            ));
+        }
+        self.store.update(|changes| names.iter().try_for_each(|name| changes.remove_user(name)))?;
+        Ok(done("DROP USER"))
+    }
+}
+
+/// Attaches the statement's text to an error, secrets redacted; a span moves with its token.
+fn with_safe_text(error: Error, text: &str) -> Error {
+    let safe = redact_text(text);
+    if safe == text || error.text().is_some() {
+        return error.with_text(&text.into());
+    }
+    let moved = |at: usize| text.get(..at).map_or(0, |before| redact_text(before).len());
+    error.map_span(|span| Span::new(moved(span.start), moved(span.end))).with_text(&safe.into())
+}
+
+/// Returns the outcome that is only a command tag.
+pub(super) fn done(tag: impl Into<String>) -> Outcome {
+    Outcome::Done { tag: tag.into() }
+}
+
+fn explained(lines: Vec<String>) -> Result<Outcome> {
+    let mut result = super::show::Table::new(&["info"]);
+    for line in lines {
+        result.row([line.into()]);
+    }
+    Ok(Outcome::Rows { rows: result.into_rows()?, tag: "" })
+}
