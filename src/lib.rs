@@ -20,6 +20,7 @@ pub mod plan;
 pub mod query;
 pub mod record;
 pub mod session;
+pub mod shell;
 pub mod source;
 pub mod store;
 pub mod syntax;

@@ -1,0 +1,273 @@
+//! The statements of the dialect, one topic each, in the order of the list.
+
+use super::Topic;
+
+const IMPORT_NOTES: &str = "\
+The statement needs SET CLUSTER SETTING experimental.importcsv.enabled = true and the user root. The
+table must not exist; it appears whole when every row is in, or not at all.
+
+Options:
+  temp = 'url'              where sorted runs are kept while the import runs (required, unless the
+                            cluster setting import.default_temp is set)
+  delimiter = 'c'           the character between fields (default ,); e'\\t' is a tab
+  comment = 'c'             lines that start with this character are passed over
+  nullif = 'text'           fields equal to this text are NULL, quoted or not
+  skip = 'n'                records to pass over at the head of each file
+  header = 'skip' | 'match' pass over the first record, or take the columns' names from it
+  row_limit = 'n'           import only the first n rows of each file
+  strict_quotes             refuse quotes inside fields that are not quoted
+  decompress = 'auto' | 'none' | 'gzip' | 'bzip' | 'zstd' | 'xz'
+                            how files are compressed (default auto: by their names)
+  sstsize = 'size'          accepted for CockroachDB's sake, without effect
+  keep_temp                 leave the files in temp where they are";
+
+/// Every topic.
+pub(crate) const TOPICS: &[Topic] = &[
+    Topic {
+        name: "IMPORT TABLE",
+        summary: "make a table out of files",
+        synopsis: "IMPORT TABLE name { CREATE USING 'url' | ( element [, ...] ) }
+CSV DATA ( 'url' [, ...] )
+WITH temp = 'url' [, option [= 'value']] [, ...]",
+        notes: IMPORT_NOTES,
+        example: "IMPORT TABLE customers (id UUID PRIMARY KEY, name STRING, INDEX name_idx (name))
+CSV DATA ('customers.csv')
+WITH temp = 'tmp', delimiter = '|', comment = '#', nullif = '';",
+    },
+    Topic {
+        name: "CREATE TABLE",
+        summary: "make an empty table",
+        synopsis: "CREATE TABLE [IF NOT EXISTS] name ( element [, ...] )
+CREATE TABLE [IF NOT EXISTS] name AS query
+
+element:
+  column type [COLLATE name] [NULL | NOT NULL] [PRIMARY KEY] [UNIQUE]
+         [DEFAULT expr] [CHECK (expr)] [REFERENCES table [(column)]] [AS (expr) STORED]
+  [CONSTRAINT name] { PRIMARY KEY (columns) | UNIQUE (columns) | CHECK (expr)
+                    | FOREIGN KEY (columns) REFERENCES table [(columns)] }
+  [UNIQUE] INDEX [name] (column [ASC | DESC] [, ...]) [STORING (columns)]",
+        notes: "Types: BOOL, INT2, INT4, INT8, FLOAT4, FLOAT8, DECIMAL(p, s), STRING, VARCHAR(n), CHAR(n),
+BYTES, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, INET, JSONB, and arrays of them.",
+        example: "CREATE TABLE orders (id INT PRIMARY KEY, total DECIMAL(10, 2) CHECK (total >= 0));",
+    },
+    Topic {
+        name: "DROP TABLE",
+        summary: "remove tables and their rows",
+        synopsis: "DROP TABLE [IF EXISTS] name [, ...] [CASCADE | RESTRICT]",
+        notes: "",
+        example: "DROP TABLE IF EXISTS orders;",
+    },
+    Topic {
+        name: "CREATE DATABASE",
+        summary: "make an empty database",
+        synopsis: "CREATE DATABASE [IF NOT EXISTS] name",
+        notes: "",
+        example: "CREATE DATABASE shop;",
+    },
+    Topic {
+        name: "DROP DATABASE",
+        summary: "remove a database",
+        synopsis: "DROP DATABASE [IF EXISTS] name [CASCADE | RESTRICT]",
+        notes: "A database that holds tables is removed with CASCADE only.",
+        example: "DROP DATABASE shop CASCADE;",
+    },
+    Topic {
+        name: "USE",
+        summary: "change the current database",
+        synopsis: "USE name\nSET DATABASE = name",
+        notes: "",
+        example: "USE shop;",
+    },
+    Topic {
+        name: "INSERT",
+        summary: "add rows to a table",
+        synopsis: "INSERT INTO table [( column [, ...] )] { VALUES ( value [, ...] ) [, ...] | query }
+INSERT INTO table DEFAULT VALUES",
+        notes: "A value may be DEFAULT. Columns that are not listed take their DEFAULT, or NULL.",
+        example: "INSERT INTO orders (id, total) VALUES (1, 9.90), (2, DEFAULT);",
+    },
+    Topic {
+        name: "SELECT",
+        summary: "query tables",
+        synopsis: "[WITH [RECURSIVE] name [( column [, ...] )] AS ( query ) [, ...]]
+SELECT [DISTINCT [ON ( expr [, ...] )]] expr [[AS] name] [, ...]
+  [FROM table [[AS] alias] [, ...]]
+  [[INNER | LEFT | RIGHT | FULL | CROSS] JOIN table [ON expr | USING ( columns )]]
+  [WHERE expr] [GROUP BY expr [, ...]] [HAVING expr]
+  [{ UNION | INTERSECT | EXCEPT } [ALL] query]
+  [ORDER BY expr [ASC | DESC] [NULLS { FIRST | LAST }] [, ...]]
+  [LIMIT count] [OFFSET start]",
+        notes: "",
+        example: "SELECT name, count(*) FROM orders GROUP BY name ORDER BY 2 DESC LIMIT 10;",
+    },
+    Topic {
+        name: "VALUES",
+        summary: "give rows that are written out",
+        synopsis: "VALUES ( expr [, ...] ) [, ...]",
+        notes: "",
+        example: "VALUES (1, 'one'), (2, 'two');",
+    },
+    Topic {
+        name: "TABLE",
+        summary: "give all rows of a table",
+        synopsis: "TABLE name",
+        notes: "",
+        example: "TABLE orders;",
+    },
+    Topic {
+        name: "EXPLAIN",
+        summary: "show how a query is run",
+        synopsis: "EXPLAIN [ANALYZE | VERBOSE] statement",
+        notes: "ANALYZE runs the statement and shows what happened.",
+        example: "EXPLAIN SELECT * FROM orders WHERE id = 1;",
+    },
+    Topic {
+        name: "CREATE USER",
+        summary: "make a user",
+        synopsis: "CREATE USER [IF NOT EXISTS] name",
+        notes: "",
+        example: "CREATE USER maxroach;",
+    },
+    Topic {
+        name: "DROP USER",
+        summary: "remove users",
+        synopsis: "DROP USER [IF EXISTS] name [, ...]",
+        notes: "",
+        example: "DROP USER maxroach;",
+    },
+    Topic {
+        name: "GRANT",
+        summary: "give privileges to users",
+        synopsis: "GRANT { ALL | privilege [, ...] } ON [TABLE] name [, ...] TO user [, ...]
+GRANT { ALL | privilege [, ...] } ON DATABASE name [, ...] TO user [, ...]",
+        notes: "Privileges: CREATE, DROP, GRANT, SELECT, INSERT, DELETE, UPDATE.",
+        example: "GRANT SELECT, INSERT ON orders TO maxroach;",
+    },
+    Topic {
+        name: "REVOKE",
+        summary: "take privileges from users",
+        synopsis: "REVOKE { ALL | privilege [, ...] } ON [TABLE] name [, ...] FROM user [, ...]
+REVOKE { ALL | privilege [, ...] } ON DATABASE name [, ...] FROM user [, ...]",
+        notes: "",
+        example: "REVOKE INSERT ON orders FROM maxroach;",
+    },
+    Topic {
+        name: "SHOW DATABASES",
+        summary: "list databases",
+        synopsis: "SHOW DATABASES",
+        notes: "",
+        example: "SHOW DATABASES;",
+    },
+    Topic {
+        name: "SHOW TABLES",
+        summary: "list tables",
+        synopsis: "SHOW TABLES [FROM database]",
+        notes: "",
+        example: "SHOW TABLES;",
+    },
+    Topic {
+        name: "SHOW SCHEMAS",
+        summary: "list schemas",
+        synopsis: "SHOW SCHEMAS",
+        notes: "",
+        example: "SHOW SCHEMAS;",
+    },
+    Topic {
+        name: "SHOW COLUMNS",
+        summary: "describe the columns of a table",
+        synopsis: "SHOW COLUMNS FROM table\nDESCRIBE table",
+        notes: "",
+        example: "SHOW COLUMNS FROM orders;",
+    },
+    Topic {
+        name: "SHOW INDEXES",
+        summary: "list the indexes of a table",
+        synopsis: "SHOW { INDEXES | INDEX | KEYS } FROM table",
+        notes: "",
+        example: "SHOW INDEXES FROM orders;",
+    },
+    Topic {
+        name: "SHOW CONSTRAINTS",
+        summary: "list the constraints of a table",
+        synopsis: "SHOW CONSTRAINTS FROM table",
+        notes: "",
+        example: "SHOW CONSTRAINTS FROM orders;",
+    },
+    Topic {
+        name: "SHOW CREATE TABLE",
+        summary: "print the statement that makes a table",
+        synopsis: "SHOW CREATE [TABLE] table",
+        notes: "",
+        example: "SHOW CREATE TABLE orders;",
+    },
+    Topic {
+        name: "SHOW JOBS",
+        summary: "list imports, running and past",
+        synopsis: "SHOW JOBS\nSHOW JOB id",
+        notes: "",
+        example: "SHOW JOBS;",
+    },
+    Topic {
+        name: "SHOW USERS",
+        summary: "list users",
+        synopsis: "SHOW USERS",
+        notes: "",
+        example: "SHOW USERS;",
+    },
+    Topic {
+        name: "SHOW GRANTS",
+        summary: "list privileges",
+        synopsis: "SHOW GRANTS [ON { [TABLE] name | DATABASE name } [, ...]] [FOR user [, ...]]",
+        notes: "",
+        example: "SHOW GRANTS ON orders;",
+    },
+    Topic {
+        name: "SHOW CLUSTER SETTING",
+        summary: "print settings of the database directory",
+        synopsis: "SHOW CLUSTER SETTING name\nSHOW ALL CLUSTER SETTINGS",
+        notes: "",
+        example: "SHOW CLUSTER SETTING experimental.importcsv.enabled;",
+    },
+    Topic {
+        name: "SHOW",
+        summary: "print a session variable",
+        synopsis: "SHOW name\nSHOW ALL",
+        notes: "",
+        example: "SHOW timezone;",
+    },
+    Topic {
+        name: "SET CLUSTER SETTING",
+        summary: "change a setting of the database directory",
+        synopsis: "SET CLUSTER SETTING name = { value | DEFAULT }\nRESET CLUSTER SETTING name",
+        notes: "",
+        example: "SET CLUSTER SETTING experimental.importcsv.enabled = true;",
+    },
+    Topic {
+        name: "SET",
+        summary: "change a session variable",
+        synopsis: "SET [SESSION | LOCAL] name { = | TO } { value | DEFAULT }\nRESET { name | ALL }",
+        notes: "",
+        example: "SET timezone = 'Europe/Berlin';",
+    },
+    Topic {
+        name: "BEGIN",
+        summary: "start a transaction",
+        synopsis: "BEGIN [TRANSACTION]\nSTART TRANSACTION",
+        notes: "",
+        example: "BEGIN;",
+    },
+    Topic {
+        name: "COMMIT",
+        summary: "end a transaction and keep its changes",
+        synopsis: "COMMIT\nEND",
+        notes: "",
+        example: "COMMIT;",
+    },
+    Topic {
+        name: "ROLLBACK",
+        summary: "end a transaction and undo its changes",
+        synopsis: "ROLLBACK\nABORT",
+        notes: "",
+        example: "ROLLBACK;",
+    },
+];
