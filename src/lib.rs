@@ -25,3 +25,6 @@ pub mod source;
 pub mod store;
 pub mod syntax;
 pub mod types;
+
+#[cfg(test)]
+mod tidy;

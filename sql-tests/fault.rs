@@ -1,0 +1,241 @@
+//! Faults from outside: the program is killed, interrupted, starved of disk space or denied a file in
+//! the middle of an import, and the database must be as it was before.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// The rows of the import that is disturbed.
+const ROWS: u64 = 200_000;
+
+/// Turns the gate on.
+const GATE: &str = "SET CLUSTER SETTING experimental.importcsv.enabled = true";
+
+/// A scratch directory with a database and a data file whose rows are out of key order, so that an
+/// import uses every stage.
+struct Scene {
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let scene = Self { directory: tempfile::tempdir().expect("a scratch directory") };
+        let mut file = fs::File::create(scene.path("data.csv")).expect("a data file");
+        let mut text = String::new();
+        for row in 0..ROWS {
+            // A prime step visits every key once, far from in order.
+            let key = row * 7919 % ROWS;
+            text += &format!("{key},name {key},{}\n", key % 97);
+        }
+        file.write_all(text.as_bytes()).expect("a data file");
+        let made = scene.run(&["-e", GATE]);
+        assert!(made.status.success(), "{}", stderr(&made));
+        scene
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
+        command.current_dir(self.directory.path()).arg("--no-init").arg("shop");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().expect("the program runs")
+    }
+
+    /// Checks that the disturbed import left nothing, and that it succeeds when it is run again.
+    fn require_clean_and_importable(&self) {
+        let shown = self.run(&["--format", "csv", "-e", "SHOW TABLES"]);
+        assert!(shown.status.success(), "the next open fails: {}", stderr(&shown));
+        assert_eq!(String::from_utf8_lossy(&shown.stdout).lines().count(), 1, "a table was left");
+        assert_eq!(files_below(&self.path("tmp")), Vec::<PathBuf>::new(), "temp holds files");
+        assert_eq!(
+            files_below(&self.path("shop/data")),
+            Vec::<PathBuf>::new(),
+            "orphans were left"
+        );
+        let again = self.run(&["-e", &import("data.csv")]);
+        assert!(again.status.success(), "the import fails afterwards: {}", stderr(&again));
+        let counted = self.run(&[
+            "--format",
+            "csv",
+            "-e",
+            "SELECT count(*) AS c, sum(id) AS s FROM t",
+            "-e",
+            "DROP TABLE t",
+        ]);
+        let expected = format!("c,s\n{ROWS},{}\n", ROWS * (ROWS - 1) / 2);
+        assert_eq!(String::from_utf8_lossy(&counted.stdout), expected, "{}", stderr(&counted));
+    }
+}
+
+fn import(file: &str) -> String {
+    format!(
+        "IMPORT TABLE t (id INT PRIMARY KEY, name STRING, n INT, INDEX (n)) CSV DATA ('{file}') \
+         WITH temp = 'tmp'"
+    )
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Returns the files, not directories, below `directory`; none if it is missing.
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+#[test]
+fn a_killed_import_leaves_a_clean_database() {
+    let scene = Scene::new();
+    for delay in [20, 60, 120, 200, 300, 450, 600] {
+        let mut running =
+            scene.command().args(["-e", &import("data.csv")]).spawn().expect("it starts");
+        sleep(Duration::from_millis(delay));
+        running.kill().expect("it can be killed");
+        let ended = running.wait().expect("it ends");
+        if ended.success() {
+            // It was faster than the delay: there is nothing to clean up but the table.
+            assert!(scene.run(&["-e", "DROP TABLE t"]).status.success());
+        }
+        scene.require_clean_and_importable();
+    }
+}
+
+#[test]
+fn an_interrupted_import_is_cancelled() {
+    let scene = Scene::new();
+    let running = scene.command().args(["-e", &import("data.csv")]).spawn().expect("it starts");
+    sleep(Duration::from_millis(150));
+    let sent = Command::new("kill").args(["-INT", &running.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+    let ended = running.wait_with_output().expect("it ends");
+    if ended.status.success() {
+        assert!(scene.run(&["-e", "DROP TABLE t"]).status.success());
+    } else {
+        assert_eq!(ended.status.code(), Some(130), "{}", stderr(&ended));
+        assert!(stderr(&ended).contains("57014"), "{}", stderr(&ended));
+    }
+    scene.require_clean_and_importable();
+}
+
+#[test]
+fn a_full_disk_is_a_clean_error() {
+    let scene = Scene::new();
+    // A limit on the size of files makes writes fail like a full disk, at another place each time.
+    for blocks in [8, 64, 300, 1000, 3000] {
+        let script = format!("ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let limited = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_wharf"), "--no-init", "shop"])
+            .args(["-e", &import("data.csv")])
+            .current_dir(scene.directory.path())
+            .output()
+            .expect("a shell runs");
+        if limited.status.success() {
+            assert!(scene.run(&["-e", "DROP TABLE t"]).status.success());
+        } else {
+            assert_eq!(limited.status.code(), Some(1), "{blocks}: {}", stderr(&limited));
+            assert!(stderr(&limited).contains("SQLSTATE: 53100"), "{}", stderr(&limited));
+        }
+        scene.require_clean_and_importable();
+    }
+}
+
+#[test]
+fn too_little_temporary_space_is_refused_before_data_is_read() {
+    let scene = Scene::new();
+    let refused = scene.run(&["--max-disk-temp-storage", "10KiB", "-e", &import("data.csv")]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("SQLSTATE: 53100"), "{}", stderr(&refused));
+    scene.require_clean_and_importable();
+}
+
+#[test]
+fn a_query_beyond_its_memory_is_refused() {
+    let scene = Scene::new();
+    let query = "SELECT array_length(array_agg(x), 1) FROM generate_series(1, 3000000) AS t (x)";
+    let refused = scene.run(&["--memory", "1MiB", "-e", query]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("SQLSTATE: 53200"), "{}", stderr(&refused));
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named() {
+    let scene = Scene::new();
+    fs::copy(scene.path("data.csv"), scene.path("secret.csv")).expect("a copy");
+    let locked = std::os::unix::fs::PermissionsExt::from_mode(0o000);
+    fs::set_permissions(scene.path("secret.csv"), locked).expect("permissions");
+    // Permissions do not bind the superuser: then the program runs as nobody.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    let mut command = if fs::File::open(scene.path("secret.csv")).is_ok() {
+        for path in [scene.directory.path().to_owned(), scene.path("shop"), scene.path("shop/data")]
+        {
+            let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+            fs::set_permissions(path, open).expect("permissions");
+        }
+        for entry in fs::read_dir(scene.path("shop")).expect("a database").flatten() {
+            let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+            fs::set_permissions(entry.path(), open).expect("permissions");
+        }
+        let program = scene.path("wharf-copy");
+        fs::copy(env!("CARGO_BIN_EXE_wharf"), &program).expect("a copy");
+        fs::set_permissions(&program, open).expect("permissions");
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
+        command
+    } else {
+        Command::new(env!("CARGO_BIN_EXE_wharf"))
+    };
+    let refused = command
+        .args(["--no-init", "shop", "-e", &import("secret.csv")])
+        .current_dir(scene.directory.path())
+        .output()
+        .expect("it runs");
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("SQLSTATE: 42501"), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("secret.csv"), "{}", stderr(&refused));
+}
+
+#[test]
+fn a_second_process_is_told_who_holds_the_database() {
+    let scene = Scene::new();
+    let mut first = Command::new(env!("CARGO_BIN_EXE_wharf"))
+        .args(["--no-init", "shop"])
+        .current_dir(scene.directory.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let holder = first.id().to_string();
+    let holds = || {
+        let lock = fs::read(scene.path("shop/lock")).unwrap_or_default();
+        String::from_utf8_lossy(&lock).contains(&holder)
+    };
+    for _ in 0..600 {
+        if holds() {
+            break;
+        }
+        sleep(Duration::from_millis(50));
+    }
+    let second = scene.run(&["-e", "SELECT 1"]);
+    assert!(stderr(&second).contains("SQLSTATE: 55006"), "{}", stderr(&second));
+    assert!(stderr(&second).contains(&first.id().to_string()), "{}", stderr(&second));
+    drop(first.stdin.take());
+    assert!(first.wait().expect("it ends").success());
+    assert!(scene.run(&["-e", "SELECT 1"]).status.success());
+}
