@@ -2,30 +2,17 @@
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringViewBuilder};
+use arrow::array::ArrayRef;
 
 use crate::error::Result;
 
 use super::fault::{self, Fault};
-use super::{CellError, Cells};
+use super::{CellError, Cells, text};
 
 /// Parses a column of addresses.
 pub(super) fn column(cells: &Cells<'_>) -> Result<ArrayRef, CellError> {
-    let nulls = cells.some_nulls();
-    let mut builder = StringViewBuilder::with_capacity(cells.rows);
-    let mut text = String::new();
-    for (row, span) in cells.column_spans().enumerate() {
-        if nulls.is_some_and(|nulls| nulls.is_null(row)) {
-            builder.append_null();
-            continue;
-        }
-        text.clear();
-        append(cells.field(span).bytes(), &mut text).map_err(|error| CellError { row, error })?;
-        builder.append_value(&text);
-    }
-    Ok(Arc::new(builder.finish()))
+    text::canonical(cells, append)
 }
 
 /// Appends the canonical text of an address with an optional mask.

@@ -4,14 +4,13 @@
 //! digit, and strings keep only the escapes that they need.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringViewBuilder};
+use arrow::array::ArrayRef;
 
 use crate::error::{Error, Result, SqlState};
 
 use super::fault::{self, Fault};
-use super::{CellError, Cells};
+use super::{CellError, Cells, text};
 
 /// How deep arrays and objects may nest.
 const DEEPEST: usize = 128;
@@ -21,19 +20,7 @@ const LARGEST_EXPONENT: i64 = 1000;
 
 /// Parses a column of documents.
 pub(super) fn column(cells: &Cells<'_>) -> Result<ArrayRef, CellError> {
-    let nulls = cells.some_nulls();
-    let mut builder = StringViewBuilder::with_capacity(cells.rows);
-    let mut text = String::new();
-    for (row, span) in cells.column_spans().enumerate() {
-        if nulls.is_some_and(|nulls| nulls.is_null(row)) {
-            builder.append_null();
-            continue;
-        }
-        text.clear();
-        append(cells.field(span).bytes(), &mut text).map_err(|error| CellError { row, error })?;
-        builder.append_value(&text);
-    }
-    Ok(Arc::new(builder.finish()))
+    text::canonical(cells, append)
 }
 
 /// Appends the canonical text of a document.

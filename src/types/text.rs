@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringViewArray};
+use arrow::array::{ArrayRef, StringViewArray, StringViewBuilder};
 use arrow::buffer::Buffer;
 
 use crate::error::{Error, Result, SqlState};
@@ -13,6 +13,26 @@ use super::{CellError, Cells, SqlType};
 
 /// The longest text that a view holds in itself.
 const INLINE: usize = 12;
+
+/// Makes a column of texts that `append` writes from the bytes of each cell.
+pub(super) fn canonical(
+    cells: &Cells<'_>,
+    append: impl Fn(&[u8], &mut String) -> Result,
+) -> Result<ArrayRef, CellError> {
+    let nulls = cells.some_nulls();
+    let mut builder = StringViewBuilder::with_capacity(cells.rows);
+    let mut text = String::new();
+    for (row, span) in cells.column_spans().enumerate() {
+        if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            builder.append_null();
+            continue;
+        }
+        text.clear();
+        append(cells.field(span).bytes(), &mut text).map_err(|error| CellError { row, error })?;
+        builder.append_value(&text);
+    }
+    Ok(Arc::new(builder.finish()))
+}
 
 /// Makes the views of a column of text.
 pub(super) fn column(
