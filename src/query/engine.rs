@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
+use datafusion::common::Result as QueryResult;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result as QueryResult};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::SQLOptions;
@@ -267,33 +267,11 @@ fn plan_query(
     let meaning = Meaning { time_zone: session.time_zone.clone() };
     let plan = meaning.analyze(plan, state.config_options()).map_err(ours)?;
     let logical = state.optimize(&plan).map_err(ours)?;
-    let physical = physical_plan(state, &logical).map_err(ours)?;
+    let physical = state.query_planner().create_physical_plan(&logical, state);
+    let physical = futures::executor::block_on(physical).map_err(ours)?;
     // Partitions of a plan for one thread come from UNION alone, so that none waits for another.
     let physical = if few { in_order(physical).map_err(ours)? } else { physical };
     Ok(Plan { logical, physical })
-}
-
-/// Returns the physical plan of a logical one.
-///
-/// DataFusion 55's rule that moves projections down trips over its own assertion where a filter names
-/// no column and the rows below are sorted. Such a query is planned without the rule.
-fn physical_plan(
-    state: &SessionState,
-    logical: &LogicalPlan,
-) -> QueryResult<Arc<dyn ExecutionPlan>> {
-    let plan = |state: &SessionState| {
-        let planned = state.query_planner().create_physical_plan(logical, state);
-        futures::executor::block_on(planned)
-    };
-    match plan(state) {
-        Err(error) if matches!(error.find_root(), DataFusionError::Internal(_)) => {
-            let rules = state.physical_optimizers().iter();
-            let rules = rules.filter(|rule| rule.name() != "ProjectionPushdown").cloned().collect();
-            let builder = SessionStateBuilder::new_from_existing(state.clone());
-            plan(&builder.with_physical_optimizer_rules(rules).build())
-        }
-        planned => planned,
-    }
 }
 
 /// Returns the rows of all stored tables that a plan reads.
