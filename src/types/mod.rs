@@ -58,7 +58,7 @@ pub struct Cells<'a> {
     pub rows: usize,
     /// Which rows are NULL, whatever their bytes are.
     pub nulls: Option<&'a NullBuffer>,
-    /// Whether all bytes are known to be valid UTF-8.
+    /// Whether `raw` and `unescaped`, each as a whole, are known to be valid UTF-8 without NUL.
     pub utf8: bool,
 }
 

@@ -12,7 +12,7 @@ use crate::record::{Dialect, Reader, count_lines, strip_bom};
 use crate::source::{Compression, DecompressLimits, Location, SourceFile, decompress, io_error};
 
 /// How many bytes are read at once.
-pub(crate) const PIECE_BYTES: usize = 1 << 20;
+pub(crate) const PIECE_BYTES: usize = 1 << 19;
 
 /// Where the values of a table's columns come from in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,13 +96,24 @@ pub(crate) enum ByteStream {
 impl ByteStream {
     /// Appends `want` bytes to `buffer`, fewer only at the end; returns whether the end is reached.
     pub(crate) fn fill(&mut self, buffer: &mut Vec<u8>, want: usize) -> Result<bool> {
-        let start = buffer.len();
+        self.fill_behind(buffer, buffer.len(), want)
+    }
+
+    /// Replaces all but the first `start` bytes of `buffer` by `want` bytes, fewer only at the end;
+    /// returns whether the end is reached. Bytes that `buffer` has already are not cleared first.
+    pub(crate) fn fill_behind(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        start: usize,
+        want: usize,
+    ) -> Result<bool> {
         match self {
             Self::Plain(file, offset) => {
-                buffer.resize(start + want, 0);
+                buffer.resize(buffer.len().max(start + want), 0);
                 let mut filled = 0;
                 while filled < want {
-                    let count = file.read_at(&mut buffer[start + filled..], *offset)?;
+                    let rest = &mut buffer[start + filled..start + want];
+                    let count = file.read_at(rest, *offset)?;
                     if count == 0 {
                         break;
                     }
@@ -113,6 +124,7 @@ impl ByteStream {
                 Ok(filled < want || *offset >= file.size())
             }
             Self::Decompressed(reader, file) => {
+                buffer.truncate(start);
                 let mut limited = reader.take(want as u64);
                 let filled = limited
                     .read_to_end(buffer)

@@ -198,6 +198,7 @@ pub(crate) fn read_part(
         reader: Reader::new(shared.dialect.clone(), file.fields),
         records: Records::default(),
         carried: Vec::new(),
+        used: Vec::new(),
     };
     loop {
         shared.context.cancellation.check()?;
@@ -217,7 +218,13 @@ struct Pieces {
     records: Records,
     /// The bytes of the record that the last piece ended in.
     carried: Vec<u8>,
+    /// The last pieces. Their memory is used again when no row refers to it any more: new memory would
+    /// have to be cleared, by us and by the system.
+    used: Vec<Buffer>,
 }
+
+/// The most pieces that are kept to be used again.
+const KEPT_PIECES: usize = 8;
 
 impl Pieces {
     /// Reads the next piece and gives its rows to `sink`; breaks at the end of the part, at a faulty
@@ -276,6 +283,7 @@ impl Pieces {
             return Ok(ControlFlow::Break(()));
         }
         self.carried = raw[used..].to_vec();
+        self.used.push(raw);
         Ok(ControlFlow::Continue(()))
     }
 
@@ -284,11 +292,27 @@ impl Pieces {
     fn fill(&mut self, shared: &Shared<'_>) -> Result<(Buffer, bool)> {
         let before = self.carried.len();
         let want = PIECE_BYTES.max(before);
-        let mut bytes = Vec::with_capacity(before + want);
-        bytes.append(&mut self.carried);
-        let at_end = self.stream.fill(&mut bytes, want)?;
+        let mut bytes = self.take_memory();
+        bytes.resize(bytes.len().max(before), 0);
+        bytes[..before].copy_from_slice(&self.carried);
+        let at_end = self.stream.fill_behind(&mut bytes, before, want)?;
         shared.bytes.fetch_add((bytes.len() - before) as u64, Ordering::Relaxed);
         Ok((Buffer::from_vec(bytes), at_end))
+    }
+
+    /// Returns the memory of a piece that nobody refers to, with whatever it holds; otherwise new.
+    fn take_memory(&mut self) -> Vec<u8> {
+        let mut still_used = Vec::with_capacity(KEPT_PIECES);
+        let mut free = None;
+        for piece in self.used.drain(..) {
+            match piece.into_vec() {
+                Ok(bytes) => free = Some(bytes),
+                Err(piece) => still_used.push(piece),
+            }
+        }
+        let surplus = still_used.len().saturating_sub(KEPT_PIECES);
+        self.used.extend(still_used.drain(surplus..));
+        free.unwrap_or_default()
     }
 }
 

@@ -1,9 +1,16 @@
 //! Segment files: Parquet with check sums of its blocks, written once, read in parts.
 
 mod checksum;
+mod column_chunk;
+mod dictionary;
 mod encoding;
+mod integer_pages;
+mod packing;
 mod prune;
 mod reader;
+mod row_group;
+mod text_pages;
+mod texts;
 mod writer;
 
 #[cfg(test)]
@@ -37,4 +44,7 @@ const GROUP_ROWS: usize = 1 << 20;
 const GROUP_BYTES: usize = 64 << 20;
 
 /// The most rows of a data page; parts of a segment are cut at multiples of it.
-const PAGE_ROWS: usize = 20_000;
+const PAGE_ROWS: usize = 16_384;
+
+/// The bytes in memory behind the rows of a page from which on it has fewer rows.
+const PAGE_BYTES: usize = 8 << 20;

@@ -1,6 +1,6 @@
 //! Writes one segment file: Parquet, with statistics and check sums taken on the way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,14 +11,16 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::arrow::{ArrowSchemaConverter, PARQUET_FIELD_ID_META_KEY};
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::checksum::ChecksumWriter;
 use super::encoding::{self, Choice, SAMPLE};
-use super::{GROUP_BYTES, GROUP_ROWS, PAGE_ROWS, SegmentColumn};
+use super::row_group::{RowGroup, RowGroupFactory};
+use super::{GROUP_BYTES, GROUP_ROWS, PAGE_BYTES, PAGE_ROWS, SegmentColumn};
 use crate::catalog::TableId;
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -47,17 +49,30 @@ pub struct SegmentWriter {
     rows: u64,
     nulls: Vec<u64>,
     floats: Vec<FloatBounds>,
+    /// Rows that are not in a page yet.
+    waiting: VecDeque<RecordBatch>,
+    /// How many rows that are.
+    waiting_rows: usize,
+    /// How many bytes they keep in memory, about.
+    waiting_bytes: usize,
     output: Output,
 }
 
 /// Where rows go.
 enum Output {
     /// Into memory, until there are enough to choose encodings by.
-    Sample { file: File, batches: Vec<RecordBatch> },
+    Waiting(File),
     /// Into the file.
-    Parquet(Box<ArrowWriter<ChecksumWriter>>),
+    Open(Box<OpenFile>),
     /// Nowhere: the file is complete, or given up.
     Closed,
+}
+
+/// A file that is being written.
+struct OpenFile {
+    file: SerializedFileWriter<ChecksumWriter>,
+    factory: RowGroupFactory,
+    group: Option<RowGroup>,
 }
 
 impl Drop for SegmentWriter {
@@ -96,7 +111,10 @@ impl Store {
             rows: 0,
             nulls: vec![0; columns.len()],
             floats: vec![FloatBounds::default(); columns.len()],
-            output: Output::Sample { file, batches: Vec::new() },
+            waiting: VecDeque::new(),
+            waiting_rows: 0,
+            waiting_bytes: 0,
+            output: Output::Waiting(file),
             columns: columns.to_vec(),
         })
     }
@@ -141,28 +159,52 @@ impl SegmentWriter {
             self.nulls[index] += values.null_count() as u64;
             self.floats[index].add(values);
         }
-        match &mut self.output {
-            Output::Sample { batches, .. } => {
-                batches.push(batch);
-                if self.rows >= SAMPLE as u64 { self.start() } else { Ok(()) }
-            }
-            Output::Parquet(writer) => {
-                writer.write(&batch).map_err(|error| write_error(&self.path, error))
-            }
-            Output::Closed => Err(Error::internal("a segment is written after an error")),
+        self.waiting_rows += batch.num_rows();
+        // Text columns keep the same bytes of the file.
+        let bytes = batch.columns().iter().map(Array::get_buffer_memory_size).max();
+        self.waiting_bytes += bytes.unwrap_or(0);
+        self.waiting.push_back(batch);
+        while self.waiting_rows >= PAGE_ROWS || self.waiting_bytes >= PAGE_BYTES {
+            self.append_page(PAGE_ROWS)?;
         }
+        Ok(())
+    }
+
+    /// Encodes up to `most` of the rows that wait, as one page of every column.
+    fn append_page(&mut self, most: usize) -> Result<()> {
+        let mut batches = Vec::new();
+        let mut left = most;
+        while left > 0
+            && let Some(batch) = self.waiting.pop_front()
+        {
+            let rows = batch.num_rows().min(left);
+            if rows < batch.num_rows() {
+                self.waiting.push_front(batch.slice(rows, batch.num_rows() - rows));
+            }
+            batches.push(batch.slice(0, rows));
+            left -= rows;
+        }
+        self.waiting_rows -= most - left;
+        self.waiting_bytes = 0;
+        if matches!(self.output, Output::Waiting(_)) {
+            self.start(&batches)?;
+        }
+        let Output::Open(open) = &mut self.output else {
+            return Err(Error::internal("a segment is written after an error"));
+        };
+        open.append_page(&batches).map_err(|error| write_error(&self.path, error))
     }
 
     /// Returns the bytes written so far, about.
     pub fn bytes(&self) -> u64 {
-        let bytes = match &self.output {
-            Output::Sample { batches, .. } => {
-                batches.iter().map(RecordBatch::get_array_memory_size).sum()
+        let waiting = self.waiting.iter().map(RecordBatch::get_array_memory_size).sum::<usize>();
+        let encoded = match &self.output {
+            Output::Open(open) => {
+                open.file.bytes_written() + open.group.as_ref().map_or(0, RowGroup::size)
             }
-            Output::Parquet(writer) => writer.bytes_written() + writer.in_progress_size(),
-            Output::Closed => 0,
+            Output::Waiting(_) | Output::Closed => 0,
         };
-        bytes as u64
+        (waiting + encoded) as u64
     }
 
     /// Returns the rows written so far.
@@ -172,8 +214,11 @@ impl SegmentWriter {
 
     /// Completes and syncs the file. It stays an orphan until a manifest names it.
     pub fn finish(mut self) -> Result<Segment> {
-        if matches!(self.output, Output::Sample { .. }) {
-            self.start()?;
+        if self.waiting_rows > 0 {
+            self.append_page(self.waiting_rows)?;
+        }
+        if matches!(self.output, Output::Waiting(_)) {
+            self.start(&[])?;
         }
         let (bytes, checksums, statistics) = self.close()?;
         let directory = self.loader.directory();
@@ -193,15 +238,15 @@ impl SegmentWriter {
     /// Writes the footer and syncs; the file is still removed if that fails.
     fn close(&mut self) -> Result<(u64, Vec<u32>, Vec<ColumnStatistics>)> {
         let failed = |error| write_error(&self.path, error);
-        let Output::Parquet(writer) = &mut self.output else {
+        let Output::Open(open) = &mut self.output else {
             return Err(Error::internal("a segment is finished twice"));
         };
-        writer.flush().map_err(failed)?;
+        open.end_group().map_err(failed)?;
         let statistics = self.statistics()?;
-        let Output::Parquet(writer) = std::mem::replace(&mut self.output, Output::Closed) else {
+        let Output::Open(open) = std::mem::replace(&mut self.output, Output::Closed) else {
             return Err(Error::internal("a segment is finished twice"));
         };
-        let closed = writer.into_inner().map_err(|error| write_error(&self.path, error));
+        let closed = open.file.into_inner().map_err(|error| write_error(&self.path, error));
         let synced = closed.and_then(|writer| {
             let (file, bytes, checksums) = writer.finish();
             file.sync_data().map_err(|error| io_error("sync", &self.path, error))?;
@@ -214,27 +259,25 @@ impl SegmentWriter {
         Ok((bytes, checksums, statistics))
     }
 
-    /// Chooses encodings by the rows gathered and writes these.
-    fn start(&mut self) -> Result<()> {
-        let Output::Sample { batches, .. } = &mut self.output else { return Ok(()) };
-        let batches = std::mem::take(batches);
-        let choices = self.choices(&batches)?;
+    /// Chooses encodings by the first rows and writes the head of the file.
+    fn start(&mut self, batches: &[RecordBatch]) -> Result<()> {
+        let choices = self.choices(batches)?;
         let properties = self.properties(&choices)?;
-        let Output::Sample { file, .. } = std::mem::replace(&mut self.output, Output::Closed)
-        else {
+        let Output::Waiting(file) = std::mem::replace(&mut self.output, Output::Closed) else {
             return Ok(());
         };
         let options = ArrowWriterOptions::new().with_properties(properties);
         let schema = Arc::clone(&self.schema);
         let sink = ChecksumWriter::new(file);
-        let started = ArrowWriter::try_new_with_options(sink, schema, options);
-        let mut writer = started.map_err(|error| {
+        let started = ArrowWriter::try_new_with_options(sink, Arc::clone(&schema), options)
+            .and_then(ArrowWriter::into_serialized_writer);
+        let (file, factory) = started.map_err(|error| {
             let _ = fs::remove_file(&self.path);
             write_error(&self.path, error)
         })?;
-        let written = batches.iter().try_for_each(|batch| writer.write(batch));
-        self.output = Output::Parquet(Box::new(writer));
-        written.map_err(|error| write_error(&self.path, error))
+        let factory = RowGroupFactory::new(&file, factory, schema, choices);
+        self.output = Output::Open(Box::new(OpenFile { file, factory, group: None }));
+        Ok(())
     }
 
     fn choices(&self, batches: &[RecordBatch]) -> Result<Vec<Choice>> {
@@ -257,6 +300,7 @@ impl SegmentWriter {
         self.columns.iter().enumerate().map(choose).collect()
     }
 
+    /// Returns what `parquet` needs to know; it encodes the columns that we do not.
     fn properties(&self, choices: &[Choice]) -> Result<WriterProperties> {
         let parquet = ArrowSchemaConverter::new()
             .convert(&self.schema)
@@ -264,8 +308,6 @@ impl SegmentWriter {
         let mut builder = WriterProperties::builder()
             .set_created_by(format!("wharf {}", env!("CARGO_PKG_VERSION")))
             .set_compression(Compression::LZ4_RAW)
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .set_max_row_group_bytes(Some(GROUP_BYTES))
             .set_data_page_row_count_limit(PAGE_ROWS)
             .set_statistics_truncate_length(Some(LONGEST_BOUND))
             .set_column_index_truncate_length(Some(LONGEST_PAGE_BOUND));
@@ -276,7 +318,7 @@ impl SegmentWriter {
                 if choice.statistics { EnabledStatistics::Page } else { EnabledStatistics::None };
             builder = builder
                 .set_column_dictionary_enabled(path.clone(), choice.dictionary)
-                .set_column_encoding(path.clone(), choice.encoding)
+                .set_column_encoding(path.clone(), Encoding::PLAIN)
                 .set_column_statistics_enabled(path, statistics);
         }
         Ok(builder.build())
@@ -284,8 +326,8 @@ impl SegmentWriter {
 
     /// Returns the statistics of every column, from those of the row groups written.
     fn statistics(&self) -> Result<Vec<ColumnStatistics>> {
-        let Output::Parquet(writer) = &self.output else { return Ok(Vec::new()) };
-        let groups = writer.flushed_row_groups();
+        let Output::Open(open) = &self.output else { return Ok(Vec::new()) };
+        let groups = open.file.flushed_row_groups();
         let Some(first) = groups.first() else { return Ok(self.without_ranges()) };
         let parquet = first.schema_descr();
         let mut statistics = self.without_ranges();
@@ -342,5 +384,27 @@ impl SegmentWriter {
         let both = concat(&[&low, &high])
             .map_err(|error| Error::internal(format!("statistics: {error}")))?;
         Ok(bounds::of_array(&both).filter(|pair| pair.data_type() == field.data_type()))
+    }
+}
+
+impl OpenFile {
+    fn append_page(&mut self, batches: &[RecordBatch]) -> parquet::errors::Result<()> {
+        let group = match &mut self.group {
+            Some(group) => group,
+            None => self.group.insert(self.factory.start()?),
+        };
+        group.append_page(batches)?;
+        if group.rows() >= GROUP_ROWS || group.size() >= GROUP_BYTES {
+            self.end_group()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn end_group(&mut self) -> parquet::errors::Result<()> {
+        match self.group.take() {
+            Some(group) => group.close(&mut self.file),
+            None => Ok(()),
+        }
     }
 }
