@@ -84,13 +84,13 @@ class Files:
         return [self.directory / f"lineitem-{number:03}.csv" for number in range(PARTS)]
 
     @property
-    def duplicate(self) -> list[pathlib.Path]:
+    def twice(self) -> list[pathlib.Path]:
         """A tiny file whose last row repeats the key of the one before."""
-        return [self.directory / "duplicate.csv"]
+        return [self.directory / "twice.csv"]
 
     def all(self) -> list[pathlib.Path]:
         """Returns all of them."""
-        return [*self.plain, *self.shuffled, *self.parts, *self.duplicate]
+        return [*self.plain, *self.shuffled, *self.parts, *self.twice]
 
 
 def generate(directory: pathlib.Path, scale: float) -> None:
@@ -117,7 +117,7 @@ def make(directory: pathlib.Path, scale: float) -> None:
     step = -(-len(lines) // PARTS)
     for number, path in enumerate(files.parts):
         write(path, head, lines[number * step:(number + 1) * step])
-    write(files.duplicate[0], head, [lines[0], lines[1], lines[1]])
+    write(files.twice[0], head, [lines[0], lines[1], lines[1]])
     random.Random(1).shuffle(lines)
     write(files.shuffled[0], head, lines)
     os.sync()
