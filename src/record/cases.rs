@@ -1,6 +1,7 @@
 //! The cases of spec/import.md, sections 9 and 9.1, that concern the reader, each read whole, in
 //! pieces of every size, with and without vectors, and exactly.
 
+use super::fast::Vectors;
 use super::{Dialect, Reader, RecordError, RecordFault, Records, strip_bom};
 
 /// Returns `delimiter`, no comment, lazy quotes.
@@ -46,7 +47,12 @@ fn read(mut reader: Reader, text: &[u8], size: usize) -> Contents {
 fn check_all(dialect: &Dialect, text: &str, fields: usize, expected: &Contents) {
     let reader = || Reader::new(dialect.clone(), fields);
     for size in (1..=text.len()).chain([usize::MAX]) {
-        for reader in [reader(), reader().without_vectors(), reader().exactly()] {
+        for reader in [
+            reader(),
+            reader().with_vectors(Vectors::Avx2),
+            reader().with_vectors(Vectors::None),
+            reader().exactly(),
+        ] {
             assert_eq!(read(reader, text.as_bytes(), size), *expected, "{text:?} by {size}");
         }
     }

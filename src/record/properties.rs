@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 
+use super::fast::Vectors;
 use super::{Dialect, Reader, Records, count_lines};
 
 /// A record with all that a reader says of it; offsets count from the start of the text.
@@ -266,7 +267,8 @@ fn agree(text: &[u8], dialect: &Dialect, fields: usize, keep_quoted: bool, feedi
     let reader = || Reader::new(dialect.clone(), fields).with_quoted(keep_quoted);
     for (name, mut reader) in [
         ("fast", reader()),
-        ("without vectors", reader().without_vectors()),
+        ("narrow vectors", reader().with_vectors(Vectors::Avx2)),
+        ("without vectors", reader().with_vectors(Vectors::None)),
         ("exact", reader().exactly()),
     ] {
         for feeding in [WHOLE, feeding] {

@@ -7,7 +7,7 @@ use memchr::memrchr;
 use super::dialect::{Dialect, Mark, QUOTE};
 use super::error::{RecordError, RecordFault};
 use super::exact::{Exact, Field, Line, Outcome};
-use super::fast::{Run, Settings, Stop, has_vectors};
+use super::fast::{Run, Settings, Stop, Vectors, vectors};
 use super::lines::{count_characters, count_lines};
 use super::records::{Records, Spans, offset, push_bits, truncate_bits};
 
@@ -26,8 +26,8 @@ pub struct Reader {
     exact: Exact,
     /// Whether the dialect is one for bit masks.
     fast: bool,
-    /// Whether the processor has the instructions for faster bit masks.
-    vectors: bool,
+    /// The instructions for faster bit masks that the processor has.
+    vectors: Vectors,
     keep_quoted: bool,
 }
 
@@ -67,7 +67,7 @@ impl Reader {
             comment: Mark::new(dialect.comment),
             exact: Exact::new(&dialect),
             fast: one_byte && fields > 0,
-            vectors: has_vectors(),
+            vectors: vectors(),
             dialect,
             keep_quoted: false,
         }
@@ -93,10 +93,12 @@ impl Reader {
         self
     }
 
-    /// Makes the reader use no vector instructions.
+    /// Makes the reader use no better vector instructions than `best`.
     #[cfg(test)]
-    pub(super) fn without_vectors(mut self) -> Self {
-        self.vectors = false;
+    pub(super) fn with_vectors(mut self, best: Vectors) -> Self {
+        if best < self.vectors {
+            self.vectors = best;
+        }
         self
     }
 

@@ -78,7 +78,7 @@ pub(super) fn offset(at: usize) -> u32 {
     offset
 }
 
-/// The spans that a reader fills. The vector is kept longer than what is filled, so that `STEP`
+/// The spans that a reader fills. The vector is kept longer than what is filled, so that several
 /// spans can be written at once and the ones too many be left for the next to overwrite.
 pub(super) struct Spans {
     entries: Vec<[u32; 2]>,
@@ -86,7 +86,7 @@ pub(super) struct Spans {
 }
 
 impl Spans {
-    /// The spans that are written at once: the fastest of 4, 5, 6 and 8 for rows like lineitem's.
+    /// The spans that are written at once without vectors: the fastest of 4, 5, 6 and 8 for rows like lineitem's.
     pub(super) const STEP: usize = 6;
 
     /// The spans by which the vector grows.
@@ -111,8 +111,8 @@ impl Spans {
 
     /// Returns the place of the next spans; `advance` says how many of them count.
     #[inline]
-    pub(super) fn spare(&mut self) -> &mut [[u32; 2]; Self::STEP] {
-        if self.entries.len() < self.filled + Self::STEP {
+    pub(super) fn spare<const N: usize>(&mut self) -> &mut [[u32; 2]; N] {
+        if self.entries.len() < self.filled + N {
             self.grow();
         }
         self.entries[self.filled..].first_chunk_mut().expect("the vector has grown")
@@ -131,7 +131,7 @@ impl Spans {
 
     /// Adds one span.
     pub(super) fn push(&mut self, span: [u32; 2]) {
-        self.spare()[0] = span;
+        self.spare::<1>()[0] = span;
         self.filled += 1;
     }
 
@@ -191,11 +191,11 @@ mod tests {
     fn writes_spans_ahead_and_counts_those_that_matter() {
         let mut spans = Spans::over(vec![[9, 9]; 3]);
         for round in 0..2000 {
-            spans.spare()[0] = [round, 0];
-            spans.spare()[1] = [round, 1];
+            spans.spare::<2>()[0] = [round, 0];
+            spans.spare::<2>()[1] = [round, 1];
             spans.advance(2);
             spans.push([round, 2]);
-            spans.spare()[0] = [7, 7];
+            spans.spare::<2>()[0] = [7, 7];
         }
         spans.truncate(5999);
         let spans = spans.finish();
