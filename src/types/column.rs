@@ -146,7 +146,10 @@ pub(super) fn parse(sql_type: &SqlType, cells: &Cells<'_>) -> Result<ArrayRef, C
         SqlType::Decimal(form) => decimal::column(*form, cells),
         SqlType::String { length, .. } => text::column(sql_type, *length, cells),
         SqlType::Bytes => bytes::column(cells),
-        SqlType::Date => primitive::<Date32Type>(cells, |field| date::parse(field.bytes())),
+        SqlType::Date => {
+            let mut months = date::Months::default();
+            primitive::<Date32Type>(cells, |field| months.parse(field.bytes()))
+        }
         SqlType::Time => {
             primitive::<Time64MicrosecondType>(cells, |field| time::parse(field.bytes()))
         }
@@ -172,25 +175,27 @@ pub(super) fn parse(sql_type: &SqlType, cells: &Cells<'_>) -> Result<ArrayRef, C
 
 /// Parses each cell that is not NULL; the others keep the default value.
 #[inline]
-pub(super) fn fill<T: Clone + Default>(
+pub(super) fn fill<T: Default>(
     cells: &Cells<'_>,
-    parse: impl Fn(Field<'_>) -> Result<T>,
+    mut parse: impl FnMut(Field<'_>) -> Result<T>,
 ) -> Result<Vec<T>, CellError> {
-    let mut values = vec![T::default(); cells.rows];
-    let slots = values.iter_mut().zip(cells.column_spans()).enumerate();
+    let mut values = Vec::with_capacity(cells.rows);
+    let spans = cells.column_spans().enumerate();
     if let Some(nulls) = cells.some_nulls() {
-        for (row, (slot, span)) in slots {
-            if nulls.is_valid(row) {
-                match parse(cells.field(span)) {
-                    Ok(value) => *slot = value,
-                    Err(error) => return Err(CellError { row, error }),
-                }
+        for (row, span) in spans {
+            if nulls.is_null(row) {
+                values.push(T::default());
+                continue;
+            }
+            match parse(cells.field(span)) {
+                Ok(value) => values.push(value),
+                Err(error) => return Err(CellError { row, error }),
             }
         }
     } else {
-        for (row, (slot, span)) in slots {
+        for (row, span) in spans {
             match parse(cells.field(span)) {
-                Ok(value) => *slot = value,
+                Ok(value) => values.push(value),
                 Err(error) => return Err(CellError { row, error }),
             }
         }
@@ -201,7 +206,7 @@ pub(super) fn fill<T: Clone + Default>(
 /// Parses a column of a type that Arrow holds as plain numbers.
 fn primitive<T: ArrowPrimitiveType>(
     cells: &Cells<'_>,
-    parse: impl Fn(Field<'_>) -> Result<T::Native>,
+    parse: impl FnMut(Field<'_>) -> Result<T::Native>,
 ) -> Result<ArrayRef, CellError> {
     let values = fill(cells, parse)?;
     Ok(Arc::new(PrimitiveArray::<T>::new(values.into(), cells.nulls.cloned())))

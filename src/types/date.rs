@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 
-use super::civil::{days_from_civil, days_in_month};
+use super::civil::{civil_from_days, days_from_civil, days_in_month};
 use super::datetime;
 use super::fault::{self, Fault};
 
@@ -14,6 +14,74 @@ pub(super) fn parse(bytes: &[u8]) -> Result<i32> {
         Some(days) => Ok(days),
         None => slow(bytes),
     }
+}
+
+/// The months that dates were in lately: most dates of a column are in a few hundred months.
+pub(super) struct Months([Month; SLOTS]);
+
+/// A month as it is written.
+#[derive(Clone, Copy, Default)]
+struct Month {
+    /// `YYYY-MM-`, or zero for none.
+    text: u64,
+    /// The day before its first one, from 1970-01-01.
+    before: i32,
+    /// The number of its days.
+    days: u8,
+}
+
+/// How many months are kept: those of twenty years have a slot each.
+const SLOTS: usize = 1024;
+
+/// Returns the slot of a month `YYYY-MM-`: the last digits of year and month, whether it is a month from
+/// October on, and whether the decade is odd.
+#[inline]
+fn slot_of(text: u64) -> usize {
+    let [_, _, decade, year, _, ten, month, _] = text.to_le_bytes().map(usize::from);
+    (year & 15) | (month & 15) << 4 | (ten & 1) << 8 | (decade & 1) << 9
+}
+
+impl Default for Months {
+    fn default() -> Self {
+        Self([Month::default(); SLOTS])
+    }
+}
+
+impl Months {
+    /// Parses a date into days from 1970-01-01, as `parse` does.
+    #[inline]
+    pub(super) fn parse(&mut self, bytes: &[u8]) -> Result<i32> {
+        let Some(([head @ .., tens, ones], [])) = bytes.split_first_chunk::<10>() else {
+            return parse(bytes);
+        };
+        let text = u64::from_le_bytes(*head);
+        let slot = slot_of(text);
+        let month = self.0[slot];
+        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+        let day = tens.wrapping_mul(10).wrapping_add(ones);
+        if month.text == text && tens <= 3 && ones <= 9 && day.wrapping_sub(1) < month.days {
+            return Ok(month.before + i32::from(day));
+        }
+        self.parse_new(bytes, slot)
+    }
+
+    /// Parses a date of a month that is not kept, and keeps it.
+    #[cold]
+    fn parse_new(&mut self, bytes: &[u8], slot: usize) -> Result<i32> {
+        let first = [bytes.get(..8).unwrap_or_default(), b"01"].concat();
+        if let Some(first) = first.as_slice().try_into().ok().and_then(fast) {
+            let (year, month, _) = civil_from_days(i64::from(first));
+            let text = first_word(bytes);
+            let year = i32::try_from(year).unwrap_or(0);
+            let days = u8::try_from(days_in_month(year, month)).unwrap_or(0);
+            self.0[slot] = Month { text, before: first - 1, days };
+        }
+        parse(bytes)
+    }
+}
+
+fn first_word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
 }
 
 /// Parses `YYYY-MM-DD` of the years 1 to 9999.
@@ -168,6 +236,10 @@ mod tests {
             let text = date.format("%Y-%m-%d").to_string();
             prop_assert_eq!(parse(text.as_bytes()).unwrap(), days);
             prop_assert_eq!(slow(text.as_bytes()).unwrap(), days);
+            let mut months = Months::default();
+            for _ in 0..2 {
+                prop_assert_eq!(months.parse(text.as_bytes()).unwrap(), days);
+            }
             let text = date.format("%d-%b-%Y").to_string();
             prop_assert_eq!(parse(text.as_bytes()).unwrap(), days);
         }
@@ -176,6 +248,18 @@ mod tests {
         fn fast_and_general_reader_agree(text in "[0-9]{4}[-/0-9][0-9]{2}[-:0-9][0-9]{2}") {
             if let Some(days) = fast(text.as_bytes().try_into().unwrap()) {
                 prop_assert_eq!(slow(text.as_bytes()).unwrap(), days);
+            }
+        }
+
+        #[test]
+        fn kept_months_change_nothing(
+            texts in prop::collection::vec("199[0-3]-[01][0-9]-[0-3:/][0-9:/]", 1..40),
+        ) {
+            let mut months = Months::default();
+            for text in texts {
+                let kept = months.parse(text.as_bytes());
+                let parsed = parse(text.as_bytes());
+                prop_assert_eq!(kept.map_err(|e| e.code()), parsed.map_err(|e| e.code()), "{}", text);
             }
         }
 

@@ -91,9 +91,15 @@ pub(super) fn column(declared: Option<(u8, i8)>, cells: &Cells<'_>) -> Result<Ar
     let (precision, scale) = declared.unwrap_or(BARE_DECIMAL);
     let nulls = cells.nulls.cloned();
     let array: Result<ArrayRef, _> = if precision <= 38 {
-        let values = fill(cells, |field| match fast(field, form) {
-            Some(value) => Ok(value),
-            None => slow(field.bytes(), form).map(i256::as_i128),
+        let limit = 10_u64.pow(u32::from(precision.min(18)));
+        let values = fill(cells, |field| match short(field, form.scale) {
+            Some((negative, value)) if value < limit => {
+                Ok(if negative { -i128::from(value) } else { i128::from(value) })
+            }
+            _ => match fast(field, form) {
+                Some(value) => Ok(value),
+                None => slow(field.bytes(), form).map(i256::as_i128),
+            },
         })?;
         Decimal128Array::new(values.into(), nulls)
             .with_precision_and_scale(precision, scale)
@@ -148,6 +154,31 @@ pub(super) fn plain(field: Field<'_>, scale: usize) -> Option<Plain> {
         }
     }
 }
+
+/// Parses a cell of up to eight bytes that has no point, or exactly `scale` digits behind it; returns
+/// the number in units of the last digit and whether a minus stands before it.
+#[inline]
+fn short(field: Field<'_>, scale: usize) -> Option<(bool, u64)> {
+    let bytes = field.bytes();
+    let word = u64::from_le_bytes(*field.head().last_chunk()?);
+    let negative = bytes.first() == Some(&b'-');
+    let count = bytes.len().wrapping_sub(usize::from(negative));
+    if !(1..=8).contains(&count) || bytes.len() > 8 || scale > 6 {
+        return None;
+    }
+    let point = (word >> (56 - 8 * scale)) & 0xff == u64::from(b'.');
+    let value = if point && scale > 0 && count > scale + 1 {
+        let fraction = u64::MAX << (64 - 8 * scale);
+        let digits = (word & fraction) | ((word << 8) & !fraction);
+        eight(digits.to_le_bytes(), count - 1)?
+    } else {
+        eight(word.to_le_bytes(), count)? * TENS[scale]
+    };
+    Some((negative, value))
+}
+
+/// The powers of ten that `short` multiplies by.
+const TENS: [u64; 7] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000];
 
 /// Parses up to 15 digits of which exactly `scale` stand behind a point; returns them as one number
 /// and whether a minus stands before it.

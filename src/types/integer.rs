@@ -38,7 +38,11 @@ pub(super) fn parse<T: Integer>(field: Field<'_>) -> Result<T> {
 fn fast(field: Field<'_>) -> Option<i64> {
     let bytes = field.bytes();
     let negative = bytes.first() == Some(&b'-');
-    let magnitude = digits(field.head(), bytes.len() - usize::from(negative))? as i64;
+    let count = bytes.len() - usize::from(negative);
+    let magnitude = match field.head().last_chunk() {
+        Some(word) if (1..=8).contains(&count) => eight(*word, count)?,
+        _ => digits(field.head(), count)?,
+    } as i64;
     Some(if negative { -magnitude } else { magnitude })
 }
 

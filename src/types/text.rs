@@ -41,13 +41,14 @@ pub(super) fn column(
     cells: &Cells<'_>,
 ) -> Result<ArrayRef, CellError> {
     let limit = length.map_or(usize::MAX, |length| length as usize);
-    let mut views = vec![0_u128; cells.rows];
+    let mut views = Vec::with_capacity(cells.rows);
     let (mut raw_used, mut unescaped_used) = (false, false);
     let mut cut = false;
     let raw_end = cells.raw.len();
     let nulls = cells.some_nulls();
-    for (row, (slot, span)) in views.iter_mut().zip(cells.column_spans()).enumerate() {
+    for (row, span) in cells.column_spans().enumerate() {
         if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            views.push(0);
             continue;
         }
         let field = cells.field(span);
@@ -57,17 +58,17 @@ pub(super) fn column(
             size = checked(field.bytes(), sql_type, limit, cells.utf8)
                 .map_err(|error| CellError { row, error })?;
         }
-        if size <= INLINE {
-            *slot = inline(field, size);
+        views.push(if size <= INLINE {
+            inline(field, size)
         } else if (span[0] as usize) < raw_end {
-            *slot = outside(field.bytes(), size, 0, span[0]);
             raw_used = true;
+            outside(field.bytes(), size, 0, span[0])
         } else {
             // The start was found to be at or above the length of `raw`, which is below 4 GiB.
             let start = u32::try_from(span[0] as usize - raw_end).unwrap_or(u32::MAX);
-            *slot = outside(field.bytes(), size, 1, start);
             unescaped_used = true;
-        }
+            outside(field.bytes(), size, 1, start)
+        });
     }
     let buffers: Vec<Buffer> = match (raw_used, unescaped_used) {
         (false, false) => Vec::new(),
@@ -269,12 +270,9 @@ mod tests {
             assert_eq!(error.error.code(), SqlState::CHARACTER_NOT_IN_REPERTOIRE);
         }
         // The buffer is valid, but the cell ends within its first character.
-        let cut = Cells {
-            spans: &[[0, 1]],
-            rows: 1,
-            ..OwnedCells::new([Some("\u{e9}")].into_iter()).unwrap().cells()
-        };
-        let error = parse(&SqlType::STRING, &Cells { utf8: true, nulls: None, ..cut }).unwrap_err();
+        let cells = OwnedCells::new([Some("\u{e9}")].into_iter()).unwrap();
+        let cut = Cells { spans: &[[0, 1]], utf8: true, ..cells.cells() };
+        let error = parse(&SqlType::STRING, &cut).unwrap_err();
         assert_eq!(error.error.code(), SqlState::CHARACTER_NOT_IN_REPERTOIRE);
     }
 
