@@ -174,7 +174,12 @@ fn cells<'a>(
 
 /// Returns whether `bytes` are UTF-8 without NUL.
 pub(crate) fn is_clean_text(bytes: &[u8]) -> bool {
-    simdutf8::basic::from_utf8(bytes).is_ok() && memchr::memchr(0, bytes).is_none()
+    // Without an early end per byte the search for NUL is vectors throughout.
+    let (chunks, rest) = bytes.as_chunks::<1024>();
+    let has_nul = |bytes: &[u8]| bytes.iter().fold(false, |found, byte| found | (*byte == 0));
+    simdutf8::basic::from_utf8(bytes).is_ok()
+        && !chunks.iter().any(|chunk| has_nul(chunk))
+        && !has_nul(rest)
 }
 
 /// Returns the unescaped text of `records` as a buffer.

@@ -98,11 +98,18 @@ pub(super) struct TextDictionary {
     bytes: Vec<u8>,
     /// Where each value ends in `bytes`.
     ends: Vec<usize>,
+    /// The codes (from 1) of values of one byte, which flags are.
+    flags: [u32; 256],
 }
 
 impl TextDictionary {
     pub(super) fn new() -> Self {
-        Self { slots: vec![(0, 0); FEWEST_SLOTS], bytes: Vec::new(), ends: Vec::new() }
+        Self {
+            slots: vec![(0, 0); FEWEST_SLOTS],
+            bytes: Vec::new(),
+            ends: Vec::new(),
+            flags: [0; 256],
+        }
     }
 
     /// Returns the number of values.
@@ -120,25 +127,40 @@ impl TextDictionary {
     pub(super) fn encode(&mut self, texts: &Texts, out: &mut Vec<u32>) -> bool {
         out.reserve(texts.views().len() + 8);
         for (index, view) in texts.views().iter().enumerate() {
-            let long = length(*view) > INLINE;
-            let key = if long { long_key(*view, texts.bytes(index)) } else { *view };
-            let mut slot = self.slot_of(key);
-            let code = loop {
-                let (found, code) = self.slots[slot];
-                if code == 0 {
-                    if self.ends.len() == MOST_VALUES || self.bytes.len() > MOST_BYTES {
-                        return false;
-                    }
-                    break self.add(slot, key, texts.bytes(index));
-                }
-                if found == key && (!long || self.value(code) == texts.bytes(index)) {
-                    break code;
-                }
-                slot = (slot + 1) & (self.slots.len() - 1);
-            };
+            let [.., flag, _, _, _, _, _, _, _, _, _, _, _] = view.to_le_bytes();
+            let flag = (length(*view) == 1).then_some(usize::from(flag));
+            if let Some(code @ 1..) = flag.map(|flag| self.flags[flag]) {
+                out.push(code - 1);
+                continue;
+            }
+            let Some(code) = self.code(texts, index, *view) else { return false };
+            if let Some(flag) = flag {
+                self.flags[flag] = code;
+            }
             out.push(code - 1);
         }
         true
+    }
+
+    /// Returns the code, from 1, of a text; nothing if there are too many.
+    #[inline]
+    fn code(&mut self, texts: &Texts, index: usize, view: u128) -> Option<u32> {
+        let long = length(view) > INLINE;
+        let key = if long { long_key(view, texts.bytes(index)) } else { view };
+        let mut slot = self.slot_of(key);
+        loop {
+            let (found, code) = self.slots[slot];
+            if code == 0 {
+                if self.ends.len() == MOST_VALUES || self.bytes.len() > MOST_BYTES {
+                    return None;
+                }
+                return Some(self.add(slot, key, texts.bytes(index)));
+            }
+            if found == key && (!long || self.value(code) == texts.bytes(index)) {
+                return Some(code);
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
     }
 
     fn value(&self, code: u32) -> &[u8] {
@@ -174,9 +196,9 @@ impl TextDictionary {
     /// Returns the slot in which the search for a key begins.
     #[inline]
     fn slot_of(&self, key: u128) -> usize {
-        let [low, high] = [key & u128::from(u64::MAX), key >> 64]
-            .map(|half| u64::try_from(half).unwrap_or(0).wrapping_mul(MIX));
-        let mixed = (low ^ high.rotate_left(32)).wrapping_mul(MIX);
+        let [low, high] =
+            [key & u128::from(u64::MAX), key >> 64].map(|half| u64::try_from(half).unwrap_or(0));
+        let mixed = (low ^ high.rotate_left(29)).wrapping_mul(MIX);
         usize::try_from(mixed >> 32).unwrap_or(0) & (self.slots.len() - 1)
     }
 }
