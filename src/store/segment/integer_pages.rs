@@ -112,12 +112,8 @@ impl<T: Physical> IntegerPages<T> {
     }
 
     /// Appends the page by the dictionary; returns `false` if its values are too many.
-    fn append_codes(&mut self, bounds: Option<(T, T)>, body: &mut Vec<u8>) -> bool {
+    fn append_codes(&mut self, bounds: (T, T), body: &mut Vec<u8>) -> bool {
         self.codes.clear();
-        let Some(bounds) = bounds else {
-            body.push(0);
-            return true;
-        };
         if !self.dictionary.encode(&self.values, bounds, &mut self.codes) {
             return false;
         }
@@ -146,12 +142,20 @@ impl<T: Physical> PageEncoder for IntegerPages<T> {
             let all = self.bounds.get_or_insert((low, high));
             *all = (all.0.min(low), all.1.max(high));
         }
-        if self.form == IntegerForm::Dictionary && !self.append_codes(bounds, body) {
-            self.form = IntegerForm::Differences;
-        }
+        let by_dictionary = match bounds {
+            Some(bounds) if self.form == IntegerForm::Dictionary => {
+                let encoded = self.append_codes(bounds, body);
+                if !encoded {
+                    self.form = IntegerForm::Differences;
+                }
+                encoded
+            }
+            // A page of NULLs alone needs no dictionary, and there may be none.
+            _ => false,
+        };
         let encoding = match self.form {
-            IntegerForm::Dictionary => Encoding::RLE_DICTIONARY,
-            IntegerForm::Differences => {
+            IntegerForm::Dictionary if by_dictionary => Encoding::RLE_DICTIONARY,
+            IntegerForm::Dictionary | IntegerForm::Differences => {
                 append_differences(&self.values, body);
                 Encoding::DELTA_BINARY_PACKED
             }

@@ -184,6 +184,22 @@ fn types_read_back_the_same_with_dictionaries() {
 }
 
 #[test]
+fn nulls_alone_are_read_back_whatever_stands_in_other_pages() {
+    let (_directory, store) = store();
+    let columns = columns(&all_types());
+    let values: Vec<ArrayRef> = columns.iter().map(|c| values(&c.sql_type)).collect();
+    let nulls = batch(&columns, values.iter().map(|values| values.slice(1, 1)).collect());
+    let some = batch(&columns, values);
+    for batches in [vec![nulls.clone()], vec![nulls.clone(); 20_000], {
+        [vec![some; 6000], vec![nulls; 20_000]].concat()
+    }] {
+        let segment = Arc::new(write(&store, &columns, &batches, false));
+        let found = read(&store, &segment, &columns, &request(&columns)).unwrap();
+        assert_eq!(found, concat_batches(&batches[0].schema(), &batches).unwrap());
+    }
+}
+
+#[test]
 fn statistics_hold_smallest_largest_and_nulls() {
     let (_directory, store) = store();
     let columns = columns(&all_types());

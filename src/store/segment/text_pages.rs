@@ -48,7 +48,9 @@ impl TextPages {
 
     /// Appends the page by the dictionary; returns `false` if its values are too many.
     fn append_codes(&mut self, texts: &[Texts], body: &mut Vec<u8>) -> bool {
-        let Some(dictionary) = self.dictionary.as_mut().filter(|_| self.complete) else {
+        // A page of NULLs alone needs no dictionary, and there may be none.
+        let any = texts.iter().any(|texts| !texts.views().is_empty());
+        let Some(dictionary) = self.dictionary.as_mut().filter(|_| self.complete && any) else {
             return false;
         };
         self.codes.clear();
