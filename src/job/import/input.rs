@@ -12,7 +12,7 @@ use crate::record::{Dialect, Reader, count_lines, strip_bom};
 use crate::source::{Compression, DecompressLimits, Location, SourceFile, decompress, io_error};
 
 /// How many bytes are read at once.
-pub(crate) const PIECE_BYTES: usize = 1 << 19;
+pub(crate) const PIECE_BYTES: usize = 1 << 20;
 
 /// Where the values of a table's columns come from in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
