@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::compute::interleave_record_batch;
 
 use super::JobContext;
 use super::index::IndexLayout;
-use super::key::{KeyEncoder, arrow_error};
-use super::sort::sorted_order;
+use super::key::KeyEncoder;
+use super::sort::{RowBuffer, sorted_batches};
 use super::table::{Layout, scan_all};
 use crate::catalog::TableId;
 use crate::error::Result;
@@ -115,11 +114,8 @@ fn write_in_order(
     batches: &[RecordBatch],
     writer: &mut crate::store::SegmentWriter,
 ) -> Result {
-    let keys = batches.iter().map(|batch| encoder.encode(batch)).collect::<Result<Vec<_>>>()?;
-    let references: Vec<&RecordBatch> = batches.iter().collect();
-    for part in sorted_order(&keys).chunks(8192) {
-        let batch = interleave_record_batch(&references, part).map_err(arrow_error)?;
-        writer.write(&batch)?;
-    }
-    Ok(())
+    let Some(first) = batches.first() else { return Ok(()) };
+    let mut buffer = RowBuffer::new(&first.schema())?;
+    batches.iter().try_for_each(|batch| buffer.append(batch))?;
+    sorted_batches(&mut buffer, encoder)?.iter().try_for_each(|batch| writer.write(batch))
 }

@@ -8,11 +8,10 @@ use arrow::array::RecordBatch;
 use super::JobContext;
 use super::key::KeyEncoder;
 use super::merge::{Target, merge_runs};
-use super::run::Run;
+use super::run::{Run, RunSpace};
 use super::sort::Sorter;
 use crate::catalog::{ColumnId, IndexDescriptor, ROWID, TableDescriptor};
 use crate::error::{Error, Result};
-use crate::source::TempDirectory;
 use crate::store::{ScanRequest, Segment, SegmentColumn};
 use crate::types::SqlType;
 
@@ -107,9 +106,10 @@ pub(crate) fn build_index(
     table: &TableDescriptor,
     layout: &IndexLayout,
     segments: &[Arc<Segment>],
-    temp: &Arc<TempDirectory>,
+    space: &Arc<RunSpace>,
 ) -> Result<(Vec<Segment>, Vec<Vec<u8>>)> {
-    let runs = sorted_runs(context, table, layout, segments, temp)?;
+    let runs = sorted_runs(context, table, layout, segments, space)?;
+    space.release();
     if runs.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
@@ -139,7 +139,7 @@ fn sorted_runs(
     table: &TableDescriptor,
     layout: &IndexLayout,
     segments: &[Arc<Segment>],
-    temp: &Arc<TempDirectory>,
+    space: &Arc<RunSpace>,
 ) -> Result<Vec<Run>> {
     let next = AtomicUsize::new(0);
     let runs: Mutex<Vec<Run>> = Mutex::new(Vec::new());
@@ -148,7 +148,7 @@ fn sorted_runs(
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let sorted = sort_segments(context, table, layout, (segments, &next), temp);
+                let sorted = sort_segments(context, table, layout, (segments, &next), space);
                 match sorted {
                     Ok(sorted) => {
                         runs.lock().expect("no thread panics with the lock").extend(sorted);
@@ -172,10 +172,11 @@ fn sort_segments(
     table: &TableDescriptor,
     layout: &IndexLayout,
     (segments, next): (&[Arc<Segment>], &AtomicUsize),
-    temp: &Arc<TempDirectory>,
+    space: &Arc<RunSpace>,
 ) -> Result<Vec<Run>> {
     let share = usize::try_from(context.memory / 2).unwrap_or(usize::MAX) / context.threads;
-    let mut sorter = Sorter::new(Arc::clone(&layout.encoder), Arc::clone(temp), share.max(1 << 20));
+    let mut sorter =
+        Sorter::new(Arc::clone(&layout.encoder), Arc::clone(space), share.max(1 << 20));
     while let Some(segment) = segments.get(next.fetch_add(1, Ordering::Relaxed)) {
         for batch in index_rows(context, table, layout, segment)? {
             context.cancellation.check()?;

@@ -14,6 +14,7 @@ use super::import::key_text;
 use super::index::{IndexLayout, build_index};
 use super::key::KeyEncoder;
 use super::merge::{DuplicateWatch, Target, merge_runs};
+use super::run::RunSpace;
 use super::sort::{Sorted, Sorter};
 use super::table::{Layout, scan_all};
 use crate::catalog::{Catalog, ColumnId, IndexDescriptor, TableDescriptor};
@@ -36,7 +37,7 @@ pub struct Inserter<'a> {
     /// For each column of the table, the position of its values in the source.
     sources: Vec<Option<usize>>,
     sorter: Option<Sorter>,
-    temp: Arc<TempDirectory>,
+    space: Arc<RunSpace>,
     open: Option<SegmentWriter>,
     open_rows: usize,
     segments: Vec<Segment>,
@@ -58,10 +59,11 @@ impl<'a> Inserter<'a> {
             .map(|column| columns.iter().position(|id| *id == column.id))
             .collect();
         let layout = Layout::new(table)?;
-        let temp = Arc::new(temp_directory(context)?);
+        let half = context.memory / 2;
+        let space = RunSpace::new(Arc::new(temp_directory(context)?), half);
         let sorter = layout.is_sorted().then(|| {
-            let budget = usize::try_from(context.memory / 2).unwrap_or(usize::MAX);
-            Sorter::new(Arc::clone(&layout.encoder), Arc::clone(&temp), budget)
+            let budget = usize::try_from(half).unwrap_or(usize::MAX);
+            Sorter::new(Arc::clone(&layout.encoder), Arc::clone(&space), budget)
         });
         Ok(Self {
             context,
@@ -69,7 +71,7 @@ impl<'a> Inserter<'a> {
             rules,
             sources,
             sorter,
-            temp,
+            space,
             open: None,
             open_rows: 0,
             segments: Vec::new(),
@@ -169,7 +171,7 @@ impl<'a> Inserter<'a> {
                     columns: &self.layout.columns,
                     key: &self.layout.key,
                     encoder: &encoder,
-                    unique: Some(&encoder),
+                    unique: None,
                     segment_rows: SEGMENT_ROWS,
                 };
                 (self.segments, watch) = merge_runs(&target, &runs, &|_| {})?;
@@ -241,7 +243,7 @@ impl<'a> Inserter<'a> {
     ) -> Result<Vec<Arc<Segment>>> {
         let table = Arc::clone(&self.layout.table);
         let layout = IndexLayout::new(&table, index)?;
-        let (added, duplicates) = build_index(self.context, &table, &layout, new, &self.temp)?;
+        let (added, duplicates) = build_index(self.context, &table, &layout, new, &self.space)?;
         self.segments.extend(added.iter().cloned());
         let added: Vec<Arc<Segment>> = added.into_iter().map(Arc::new).collect();
         if let Some(unique) = &layout.unique {

@@ -16,6 +16,7 @@ use crate::store::SegmentColumn;
 pub(crate) struct KeyEncoder {
     converter: RowConverter,
     columns: Vec<usize>,
+    descending: Vec<bool>,
 }
 
 impl KeyEncoder {
@@ -30,7 +31,8 @@ impl KeyEncoder {
             })
             .collect();
         let converter = RowConverter::new(fields).map_err(arrow_error)?;
-        Ok(Self { converter, columns: key.iter().map(|&(position, _)| position).collect() })
+        let (columns, descending) = key.iter().copied().unzip();
+        Ok(Self { converter, columns, descending })
     }
 
     /// Returns the keys of `batch`.
@@ -44,6 +46,16 @@ impl KeyEncoder {
     pub(crate) fn encode_columns(&self, columns: &[ArrayRef]) -> Result<Rows> {
         let columns: Vec<ArrayRef> = columns.iter().map(normalized).collect();
         self.converter.convert_columns(&columns).map_err(arrow_error)
+    }
+
+    /// Returns the positions in batches of the key columns.
+    pub(crate) fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// Returns for each key column whether it descends.
+    pub(crate) fn descending(&self) -> &[bool] {
+        &self.descending
     }
 
     /// Returns the position in batches of the first key column.

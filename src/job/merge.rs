@@ -1,29 +1,31 @@
 //! Merging sorted runs into segments: key ranges of about one segment each, side by side on all
 //! threads, with equal keys found on the way.
+//!
+//! A range is merged window by window: the rows of all runs up to some key are brought together and
+//! sorted, which costs less than comparing runs row by row.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
-use arrow::compute::interleave_record_batch;
 use arrow::row::Rows;
 
 use super::JobContext;
-use super::key::{KeyEncoder, arrow_error};
+use super::key::KeyEncoder;
 use super::run::{Run, RunReader};
-use super::sort::prefix;
+use super::sort::{Keys, MOST_DUPLICATES, Packing, RowBuffer, Span, join, packing};
 use crate::catalog::TableId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::{Segment, SegmentColumn, SegmentWriter};
 
-/// Rows per batch that leaves the merge.
-const OUTPUT_ROWS: usize = 8192;
+/// Rows of a window, about.
+const WINDOW_ROWS: usize = 16 << 10;
 
-/// The most duplicate keys that are kept to find the first one in file order.
-const MOST_DUPLICATES: usize = 1000;
+/// The most rows of a batch that leaves the merge.
+const OUTPUT_ROWS: usize = 32 << 10;
+
+/// A merge does not make segments of fewer rows for the sake of all threads.
+const FEWEST_ROWS: usize = 1 << 16;
 
 /// What a merge makes.
 pub(crate) struct Target<'a> {
@@ -37,7 +39,8 @@ pub(crate) struct Target<'a> {
     pub(crate) key: &'a [(usize, bool)],
     /// Encodes `key`.
     pub(crate) encoder: &'a KeyEncoder,
-    /// Encodes the columns that must differ between rows, if any.
+    /// Encodes the columns of a secondary index that must differ between rows, if any; no two rows have
+    /// one `key` in any case.
     pub(crate) unique: Option<&'a KeyEncoder>,
     /// About how many rows a segment gets.
     pub(crate) segment_rows: usize,
@@ -86,6 +89,7 @@ impl DuplicateWatch {
     /// Joins the watch of the sequence that follows this one.
     pub(crate) fn append(&mut self, next: Self) {
         if !next.started {
+            self.duplicates.extend(next.duplicates);
             return;
         }
         if let (Some(last), Some(first)) = (&self.last, &next.first)
@@ -102,7 +106,9 @@ impl DuplicateWatch {
     }
 
     /// Returns keys that occur more than once, each once, in key order.
-    pub(crate) fn into_duplicates(self) -> Vec<Vec<u8>> {
+    pub(crate) fn into_duplicates(mut self) -> Vec<Vec<u8>> {
+        self.duplicates.sort_unstable();
+        self.duplicates.dedup();
         self.duplicates
     }
 
@@ -115,6 +121,14 @@ impl DuplicateWatch {
     }
 }
 
+/// A range of keys that becomes a segment.
+struct Part<'a> {
+    /// The smallest key, unless the range starts with the first.
+    low: Option<&'a [u8]>,
+    /// The key that each window ends before; the last window may have none.
+    bounds: Vec<Option<&'a [u8]>>,
+}
+
 /// What merging a part gave.
 type PartMerged = Result<(Segment, DuplicateWatch)>;
 
@@ -124,25 +138,21 @@ pub(crate) fn merge_runs(
     runs: &[Run],
     rows_done: &(dyn Fn(u64) + Sync),
 ) -> Result<(Vec<Segment>, DuplicateWatch)> {
-    let bounds = part_bounds(runs, target.segment_rows);
-    let parts = bounds.len() + 1;
+    let merge = Merge { target, runs, packing: common_packing(target, runs), rows_done };
+    let parts = cut(runs, target.segment_rows, target.context.threads);
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<Option<PartMerged>>> = Mutex::new((0..parts).map(|_| None).collect());
+    let done: Mutex<Vec<Option<PartMerged>>> = Mutex::new((0..parts.len()).map(|_| None).collect());
     std::thread::scope(|scope| {
-        for _ in 0..target.context.threads.min(parts) {
+        for _ in 0..target.context.threads.min(parts.len()) {
             scope.spawn(|| {
                 loop {
-                    let part = next.fetch_add(1, Ordering::Relaxed);
-                    if part >= parts {
-                        break;
-                    }
-                    let low = part.checked_sub(1).map(|before| bounds[before].as_slice());
-                    let high = bounds.get(part).map(Vec::as_slice);
-                    let result = merge_part(target, runs, (low, high), rows_done);
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(part) = parts.get(number) else { break };
+                    let result = merge.merge_part(part);
                     let failed = result.is_err();
-                    done.lock().expect("no thread panics with the lock")[part] = Some(result);
+                    done.lock().expect("no thread panics with the lock")[number] = Some(result);
                     if failed {
-                        next.store(parts, Ordering::Relaxed);
+                        next.store(parts.len(), Ordering::Relaxed);
                         break;
                     }
                 }
@@ -150,7 +160,17 @@ pub(crate) fn merge_runs(
         }
     });
     let done = done.into_inner().expect("no thread panics with the lock");
-    gather(target, done)
+    let (segments, mut watch) = gather(target, done)?;
+    watch.duplicates.extend(runs.iter().flat_map(|run| run.duplicates().iter().cloned()));
+    Ok((segments, watch))
+}
+
+/// Returns how the keys of all runs are packed, if they can be.
+fn common_packing(target: &Target<'_>, runs: &[Run]) -> Option<Packing> {
+    let spans = runs.iter().map(Run::spans).collect::<Option<Vec<_>>>()?;
+    let (first, rest) = spans.split_first()?;
+    let all: Vec<Span> = rest.iter().fold(first.to_vec(), |all, spans| join(&all, spans));
+    packing(Some(&all), target.encoder)
 }
 
 /// Returns the segments of all parts in order, or discards them and returns the first error.
@@ -179,187 +199,184 @@ fn gather(
     }
 }
 
-/// Returns the keys at which the merged rows are cut into parts of about `segment_rows` rows.
-fn part_bounds(runs: &[Run], segment_rows: usize) -> Vec<Vec<u8>> {
-    let mut marks: Vec<(&[u8], usize)> = runs
-        .iter()
-        .flat_map(|run| run.index().iter().map(|(first, rows)| (first.as_slice(), *rows)))
-        .collect();
+/// Cuts the rows of all runs into parts of about `segment_rows` rows, and those into windows, at first
+/// keys of blocks.
+fn cut(runs: &[Run], segment_rows: usize, threads: usize) -> Vec<Part<'_>> {
+    let mut marks: Vec<(&[u8], usize)> = runs.iter().flat_map(Run::index).collect();
     marks.sort_unstable();
-    let mut bounds: Vec<Vec<u8>> = Vec::new();
-    let mut rows = 0;
-    for (key, count) in marks {
-        if rows >= segment_rows && bounds.last().is_none_or(|last| last.as_slice() < key) {
-            bounds.push(key.to_vec());
-            rows = 0;
+    let total: usize = marks.iter().map(|(_, rows)| rows).sum();
+    let part_rows = segment_rows.min(total.div_ceil(threads.max(1)).max(FEWEST_ROWS));
+    let mut parts = vec![Part { low: None, bounds: Vec::new() }];
+    let (mut in_part, mut in_window, mut last) = (0, 0, None);
+    for (key, rows) in marks {
+        if in_window >= WINDOW_ROWS && last != Some(key) {
+            parts.last_mut().expect("there is a part").bounds.push(Some(key));
+            (in_window, last) = (0, Some(key));
+            if in_part >= part_rows {
+                parts.push(Part { low: Some(key), bounds: Vec::new() });
+                in_part = 0;
+            }
         }
-        rows += count;
+        (in_part, in_window) = (in_part + rows, in_window + rows);
     }
-    bounds
+    parts.last_mut().expect("there is a part").bounds.push(None);
+    parts
 }
 
-/// One run in a merge: its current batch and where it stands in it.
-struct Cursor {
-    reader: RunReader,
-    batch: RecordBatch,
-    keys: Rows,
-    row: usize,
-    /// The position of `batch` among the batches of the output in the making.
-    slot: usize,
+/// A merge of runs.
+struct Merge<'a> {
+    target: &'a Target<'a>,
+    runs: &'a [Run],
+    packing: Option<Packing>,
+    rows_done: &'a (dyn Fn(u64) + Sync),
 }
 
-impl Cursor {
-    /// Returns whether it stands behind the last row of its batch.
-    fn is_at_end(&self) -> bool {
-        self.row == self.batch.num_rows()
-    }
-
-    /// Returns the key that it stands at, its first bytes as a number before it.
-    fn key(&self) -> (u64, &[u8]) {
-        let key = self.keys.row(self.row).data();
-        (prefix(key), key)
-    }
-}
-
-/// Where a merged row comes from, ordered by key and then by run.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Head(u64, Vec<u8>, usize);
-
-/// Merges the rows whose keys are in `range` (from the first up to before the second) into one
-/// segment.
-fn merge_part(
-    target: &Target<'_>,
-    runs: &[Run],
-    range: (Option<&[u8]>, Option<&[u8]>),
-    rows_done: &(dyn Fn(u64) + Sync),
-) -> Result<(Segment, DuplicateWatch)> {
-    let writer = target.context.store.create_segment(target.table, target.columns, target.key)?;
-    let mut output = Output {
-        target,
-        writer,
-        watch: DuplicateWatch::default(),
-        batches: Vec::new(),
-        order: Vec::with_capacity(OUTPUT_ROWS),
-        rows_done,
-    };
-    let mut cursors = Vec::new();
-    for run in runs {
-        if range.1.is_none_or(|high| run.first() < high)
-            && range.0.is_none_or(|low| run.last() >= low)
-        {
-            cursors.extend(open_cursor(target.encoder, run, range.0)?);
+impl Merge<'_> {
+    /// Merges the rows of a part into a segment.
+    fn merge_part(&self, part: &Part<'_>) -> PartMerged {
+        let target = self.target;
+        let Some(schema) = self.runs.first().map(Run::schema) else {
+            return Err(Error::internal("a merge of no runs"));
+        };
+        let mut output = Output {
+            target,
+            writer: target.context.store.create_segment(
+                target.table,
+                target.columns,
+                target.key,
+            )?,
+            watch: DuplicateWatch::default(),
+            rows: RowBuffer::new(schema)?,
+            keys: Keys::none(self.packing.as_ref()),
+        };
+        let low = part.low.map(|low| self.bound(low)).transpose()?;
+        let high = part.bounds.last().copied().flatten();
+        let mut cursors = Vec::new();
+        for run in self.runs {
+            if high.is_none_or(|high| run.first() < high)
+                && part.low.is_none_or(|low| run.last() >= low)
+            {
+                cursors.extend(self.open(run, part.low, low.as_ref())?);
+            }
         }
-    }
-    let mut heap = BinaryHeap::with_capacity(cursors.len());
-    for (number, cursor) in cursors.iter_mut().enumerate() {
-        cursor.slot = output.add_batch(&cursor.batch);
-        let (prefix, key) = cursor.key();
-        heap.push(Reverse(Head(prefix, key.to_vec(), number)));
-    }
-    while let Some(mut head) = heap.peek_mut() {
-        if range.1.is_some_and(|high| head.0.1.as_slice() >= high) {
-            break;
-        }
-        let cursor = &mut cursors[head.0.2];
-        output.order.push((cursor.slot, cursor.row));
-        if advance(target.encoder, cursor, &mut output)? {
-            let (prefix, key) = cursor.key();
-            head.0.0 = prefix;
-            head.0.1.clear();
-            head.0.1.extend_from_slice(key);
-        } else {
-            PeekMut::pop(head);
-        }
-        if output.order.len() == OUTPUT_ROWS {
+        for bound in &part.bounds {
             target.context.cancellation.check()?;
-            output.flush()?;
-            for cursor in cursors.iter_mut().filter(|cursor| !cursor.is_at_end()) {
-                cursor.slot = output.add_batch(&cursor.batch);
+            let bound = bound.map(|bound| self.bound(bound)).transpose()?;
+            let mut left = Vec::with_capacity(cursors.len());
+            for mut cursor in cursors {
+                if self.take_up_to(&mut cursor, bound.as_ref(), &mut output)? {
+                    left.push(cursor);
+                }
+            }
+            cursors = left;
+            (self.rows_done)(output.flush()?);
+        }
+        Ok((output.writer.finish()?, output.watch))
+    }
+
+    /// Returns an encoded key in the form of this merge.
+    fn bound(&self, key: &[u8]) -> Result<Keys> {
+        let encoder = self.target.encoder;
+        let columns = encoder.decode(key)?;
+        Keys::of_arrays(&columns, self.packing.as_ref(), encoder)
+    }
+
+    /// Returns a cursor at the first row of `run` whose key is at least `low`.
+    fn open<'r>(
+        &self,
+        run: &'r Run,
+        low: Option<&[u8]>,
+        bound: Option<&Keys>,
+    ) -> Result<Option<Cursor<'r>>> {
+        let mut cursor = Cursor {
+            reader: run.read_from(low)?,
+            buffer: RowBuffer::new(run.schema())?,
+            keys: Keys::none(self.packing.as_ref()),
+            rows: 0,
+            row: 0,
+        };
+        while self.load(&mut cursor)? {
+            cursor.row = bound.map_or(0, |bound| cursor.keys.first_at_least(0, bound));
+            if cursor.row < cursor.rows {
+                return Ok(Some(cursor));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Moves `cursor` to the next block; returns whether there is one.
+    fn load(&self, cursor: &mut Cursor<'_>) -> Result<bool> {
+        let Some(rows) = cursor.reader.advance()? else { return Ok(false) };
+        let encoder = self.target.encoder;
+        cursor.buffer.clear();
+        cursor.buffer.take_key(encoder, cursor.reader.block(), rows)?;
+        cursor.keys = cursor.buffer.keys(encoder, self.packing.as_ref())?;
+        (cursor.rows, cursor.row) = (rows, 0);
+        Ok(true)
+    }
+
+    /// Gives `output` the rows before `bound`; returns whether `cursor` has more.
+    fn take_up_to(
+        &self,
+        cursor: &mut Cursor<'_>,
+        bound: Option<&Keys>,
+        output: &mut Output<'_>,
+    ) -> Result<bool> {
+        loop {
+            let end =
+                bound.map_or(cursor.rows, |bound| cursor.keys.first_at_least(cursor.row, bound));
+            if end > cursor.row {
+                output.rows.take(cursor.reader.block(), cursor.rows, cursor.row..end)?;
+                output.keys.extend(&cursor.keys, cursor.row..end);
+            }
+            cursor.row = end;
+            if end < cursor.rows {
+                return Ok(true);
+            }
+            if !self.load(cursor)? {
+                return Ok(false);
             }
         }
     }
-    output.finish()
 }
 
-/// Moves `cursor` to its next row; returns whether there is one.
-fn advance(encoder: &KeyEncoder, cursor: &mut Cursor, output: &mut Output<'_>) -> Result<bool> {
-    cursor.row += 1;
-    if cursor.is_at_end() {
-        let Some((batch, keys)) = next_batch(encoder, &mut cursor.reader)? else {
-            return Ok(false);
-        };
-        (cursor.batch, cursor.keys, cursor.row) = (batch, keys, 0);
-        cursor.slot = output.add_batch(&cursor.batch);
-    }
-    Ok(true)
+/// One run in a merge: its current block and where it stands in it.
+struct Cursor<'a> {
+    reader: RunReader<'a>,
+    /// The key columns of the block.
+    buffer: RowBuffer,
+    keys: Keys,
+    rows: usize,
+    row: usize,
 }
 
-/// Returns a cursor at the first row of `run` whose key is at least `low`.
-fn open_cursor(encoder: &KeyEncoder, run: &Run, low: Option<&[u8]>) -> Result<Option<Cursor>> {
-    let mut reader = run.read_from(low)?;
-    while let Some((batch, keys)) = next_batch(encoder, &mut reader)? {
-        let row = low.map_or(0, |low| first_at_least(&keys, low));
-        if row < batch.num_rows() {
-            return Ok(Some(Cursor { reader, batch, keys, row, slot: usize::MAX }));
-        }
-    }
-    Ok(None)
-}
-
-/// Returns the first row of sorted `keys` that is at least `low`.
-fn first_at_least(keys: &Rows, low: &[u8]) -> usize {
-    let (mut start, mut end) = (0, keys.num_rows());
-    while start < end {
-        let middle = usize::midpoint(start, end);
-        if keys.row(middle).as_ref() < low {
-            start = middle + 1;
-        } else {
-            end = middle;
-        }
-    }
-    start
-}
-
-fn next_batch(encoder: &KeyEncoder, reader: &mut RunReader) -> Result<Option<(RecordBatch, Rows)>> {
-    let Some(batch) = reader.next().transpose()? else { return Ok(None) };
-    let keys = encoder.encode(&batch)?;
-    Ok(Some((batch, keys)))
-}
-
-/// The segment in the making.
+/// The segment in the making, and the window.
 struct Output<'a> {
     target: &'a Target<'a>,
     writer: SegmentWriter,
     watch: DuplicateWatch,
-    batches: Vec<RecordBatch>,
-    order: Vec<(usize, usize)>,
-    rows_done: &'a (dyn Fn(u64) + Sync),
+    rows: RowBuffer,
+    keys: Keys,
 }
 
 impl Output<'_> {
-    fn add_batch(&mut self, batch: &RecordBatch) -> usize {
-        self.batches.push(batch.clone());
-        self.batches.len() - 1
-    }
-
-    fn flush(&mut self) -> Result {
-        if self.order.is_empty() {
-            return Ok(());
+    /// Sorts and writes the rows of the window; returns how many they were.
+    fn flush(&mut self) -> Result<u64> {
+        let (order, ties) = self.keys.order();
+        for place in ties {
+            let key = self.rows.key(self.target.encoder, order[place])?;
+            self.watch.keep(&key);
         }
-        let references: Vec<&RecordBatch> = self.batches.iter().collect();
-        let batch = interleave_record_batch(&references, &self.order).map_err(arrow_error)?;
-        if let Some(unique) = self.target.unique {
-            self.watch.look(unique, &batch)?;
+        self.rows.freeze();
+        for part in order.chunks(OUTPUT_ROWS) {
+            let batch = self.rows.gather(part)?;
+            if let Some(unique) = self.target.unique {
+                self.watch.look(unique, &batch)?;
+            }
+            self.writer.write(&batch)?;
         }
-        self.writer.write(&batch)?;
-        (self.rows_done)(batch.num_rows() as u64);
-        self.order.clear();
-        self.batches.clear();
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<(Segment, DuplicateWatch)> {
-        self.flush()?;
-        Ok((self.writer.finish()?, self.watch))
+        self.rows.clear();
+        self.keys.clear();
+        Ok(order.len() as u64)
     }
 }

@@ -1,41 +1,109 @@
-//! Sorted runs: rows in key order in a temporary file, with the first key of every batch in memory.
+//! Sorted runs: rows in key order as blocks, in memory while a job's share of it lasts and in
+//! temporary files beyond, with the first key of every block at hand.
 
-use std::io::{self, BufWriter, Read, Seek, SeekFrom};
-use std::sync::Arc;
+use std::io::{BufWriter, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::interleave_record_batch;
-use arrow::datatypes::{DataType, SchemaRef};
-use arrow::ipc::CompressionType;
-use arrow::ipc::reader::FileReader;
-use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
+use arrow::datatypes::SchemaRef;
 
-use super::key::{KeyEncoder, arrow_error};
+use super::key::KeyEncoder;
+use super::sort::{MOST_DUPLICATES, RowBuffer, Span, join};
 use crate::error::{Error, Result, SqlState};
-use crate::source::{SourceFile, TempDirectory, TempFile};
+use crate::source::{SourceFile, TempDirectory, TempFile, io_error};
 
-/// The bytes that a batch of a run should have in memory: small enough that many runs can be open.
-const BATCH_BYTES: usize = 256 << 10;
+/// The bytes that a block should have: small enough that many runs can be open.
+const BLOCK_BYTES: usize = 96 << 10;
+
+/// The most rows of a block.
+const BLOCK_ROWS: usize = 1024;
 
 /// The bytes that are written to a run's file at once.
 const WRITE_BYTES: usize = 256 << 10;
 
-/// Rows in key order in a file of the temporary directory.
-pub(crate) struct Run {
-    name: String,
+/// Numbers runs within a process, so that their names differ.
+static NEXT_RUN: AtomicU64 = AtomicU64::new(1);
+
+/// Where the runs of a job stay: memory first, then its temporary directory.
+pub(crate) struct RunSpace {
     temp: Arc<TempDirectory>,
-    /// The first key and the row count of each batch.
-    index: Vec<(Vec<u8>, usize)>,
+    /// The bytes of memory that no run has taken.
+    free: AtomicU64,
+    /// Buffers that wait to be used again, since fresh memory costs as much as filling it.
+    idle: Mutex<Vec<RowBuffer>>,
+}
+
+impl RunSpace {
+    /// Returns a space of `memory` bytes and all of `temp`.
+    pub(crate) fn new(temp: Arc<TempDirectory>, memory: u64) -> Arc<Self> {
+        Arc::new(Self { temp, free: AtomicU64::new(memory), idle: Mutex::default() })
+    }
+
+    /// Returns an empty buffer for rows of `schema`.
+    pub(crate) fn buffer(&self, schema: &SchemaRef) -> Result<RowBuffer> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        match idle.iter().position(|buffer| buffer.schema() == schema) {
+            Some(position) => Ok(idle.swap_remove(position)),
+            None => RowBuffer::new(schema),
+        }
+    }
+
+    /// Takes back a buffer that is not needed for now.
+    pub(crate) fn give_back(&self, mut buffer: RowBuffer) {
+        buffer.clear();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    }
+
+    /// Frees the buffers that wait.
+    pub(crate) fn release(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Books memory, if there is enough; what is to be kept goes to the directory.
+    fn take(&self, bytes: u64) -> bool {
+        if self.temp.is_kept() {
+            return false;
+        }
+        let taken = |free: u64| free.checked_sub(bytes);
+        self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
+    }
+
+    fn give(&self, bytes: u64) {
+        self.free.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A block of a run.
+struct Block {
+    /// Its first key.
+    first: Vec<u8>,
+    rows: usize,
+    /// Where it ends in the file.
+    end: u64,
+    checksum: u32,
+}
+
+/// Rows in key order.
+pub(crate) struct Run {
+    space: Arc<RunSpace>,
+    schema: SchemaRef,
+    blocks: Vec<Block>,
+    /// The blocks themselves, unless they are in a file.
+    memory: Vec<Vec<u8>>,
+    /// The name of the file.
+    file: Option<String>,
     /// The last key.
     last: Vec<u8>,
-    /// Rows in all.
-    pub(crate) rows: u64,
+    /// What the key columns hold, if keys can be packed.
+    spans: Option<Vec<Span>>,
+    /// Keys that occurred more than once; of each there is one row.
+    duplicates: Vec<Vec<u8>>,
 }
 
 impl Run {
     /// Returns the smallest key.
     pub(crate) fn first(&self) -> &[u8] {
-        &self.index[0].0
+        &self.blocks[0].first
     }
 
     /// Returns the largest key.
@@ -43,172 +111,215 @@ impl Run {
         &self.last
     }
 
-    /// Returns the first key and the row count of each batch.
-    pub(crate) fn index(&self) -> &[(Vec<u8>, usize)] {
-        &self.index
+    /// Returns the first key and the row count of each block.
+    pub(crate) fn index(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        self.blocks.iter().map(|block| (block.first.as_slice(), block.rows))
     }
 
-    /// Returns a reader that starts with the batch that may hold `low`, or with the first.
-    pub(crate) fn read_from(&self, low: Option<&[u8]>) -> Result<RunReader> {
-        let start = low.map_or(0, |low| {
-            self.index.partition_point(|(first, _)| first.as_slice() < low).saturating_sub(1)
+    /// Returns the schema of its rows.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Returns what the key columns hold, if keys can be packed.
+    pub(crate) fn spans(&self) -> Option<&[Span]> {
+        self.spans.as_deref()
+    }
+
+    /// Returns keys that occurred more than once in the run.
+    pub(crate) fn duplicates(&self) -> &[Vec<u8>] {
+        &self.duplicates
+    }
+
+    /// Returns a reader that starts with the block that may hold `low`, or with the first.
+    pub(crate) fn read_from(&self, low: Option<&[u8]>) -> Result<RunReader<'_>> {
+        let next = low.map_or(0, |low| {
+            self.blocks.partition_point(|block| block.first.as_slice() < low).saturating_sub(1)
         });
-        let file = RunFile { file: self.temp.open(&self.name)?, offset: 0 };
-        let mut reader = FileReader::try_new(file, None).map_err(temp_error)?;
-        reader.set_index(start).map_err(temp_error)?;
-        Ok(RunReader { reader })
+        let file = self.file.as_ref().map(|name| self.space.temp.open(name)).transpose()?;
+        Ok(RunReader { run: self, file, next, bytes: Vec::new() })
     }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
-        if !self.temp.is_kept() {
+        self.space.give(self.memory.iter().map(|block| block.len() as u64).sum());
+        if let Some(name) = &self.file
+            && !self.space.temp.is_kept()
+        {
             // What cannot be removed goes with the directory.
-            let _ = self.temp.remove(&self.name);
+            let _ = self.space.temp.remove(name);
         }
     }
 }
 
-/// A run's file as Arrow's reader wants it: with a position.
-struct RunFile {
-    file: SourceFile,
-    offset: u64,
+/// Reads the blocks of a run in order.
+pub(crate) struct RunReader<'a> {
+    run: &'a Run,
+    file: Option<SourceFile>,
+    /// The block behind the last one read.
+    next: usize,
+    bytes: Vec<u8>,
 }
 
-impl Read for RunFile {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.offset).map_err(io::Error::other)?;
-        self.offset += count as u64;
-        Ok(count)
+impl RunReader<'_> {
+    /// Moves to the next block; returns its row count, or nothing at the end.
+    pub(crate) fn advance(&mut self) -> Result<Option<usize>> {
+        let Some(block) = self.run.blocks.get(self.next) else { return Ok(None) };
+        let before = self.next.checked_sub(1).map_or(0, |before| self.run.blocks[before].end);
+        self.next += 1;
+        let Some(file) = &self.file else { return Ok(Some(block.rows)) };
+        self.bytes.resize(usize::try_from(block.end - before).unwrap_or(usize::MAX), 0);
+        let mut done = 0;
+        while done < self.bytes.len() {
+            match file.read_at(&mut self.bytes[done..], before + done as u64)? {
+                0 => return Err(damaged()),
+                count => done += count,
+            }
+        }
+        if crc32c::crc32c(&self.bytes) != block.checksum {
+            return Err(damaged());
+        }
+        Ok(Some(block.rows))
+    }
+
+    /// Returns the block read last.
+    pub(crate) fn block(&self) -> &[u8] {
+        match &self.file {
+            Some(_) => &self.bytes,
+            None => &self.run.memory[self.next.saturating_sub(1)],
+        }
     }
 }
 
-impl Seek for RunFile {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let offset = match to {
-            SeekFrom::Start(offset) => Some(offset),
-            SeekFrom::End(offset) => self.file.size().checked_add_signed(offset),
-            SeekFrom::Current(offset) => self.offset.checked_add_signed(offset),
-        };
-        self.offset = offset.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.offset)
-    }
+/// Returns the error of a run's file that does not hold what was written.
+fn damaged() -> Error {
+    Error::new(SqlState::IO_ERROR, "temporary file is damaged")
+        .detail("A block of it does not match its check sum.")
 }
 
-/// Reads the batches of a run in order.
-pub(crate) struct RunReader {
-    reader: FileReader<RunFile>,
-}
-
-impl Iterator for RunReader {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.reader.next().map(|batch| batch.map_err(temp_error))
-    }
-}
-
-/// Writes a run batch by batch.
-pub(crate) struct RunWriter {
-    writer: FileWriter<BufWriter<TempFile>>,
+/// Writes a run block by block.
+pub(crate) struct RunWriter<'a> {
+    encoder: &'a KeyEncoder,
     run: Run,
+    file: Option<BufWriter<TempFile>>,
+    end: u64,
 }
 
-impl RunWriter {
-    /// Starts the run `name` for batches of `schema`.
+impl<'a> RunWriter<'a> {
+    /// Starts a run of rows like those of `buffer`.
     pub(crate) fn create(
-        temp: &Arc<TempDirectory>,
-        name: &str,
-        schema: &SchemaRef,
+        space: &Arc<RunSpace>,
+        encoder: &'a KeyEncoder,
+        buffer: &RowBuffer,
     ) -> Result<Self> {
-        let options = IpcWriteOptions::default()
-            .try_with_compression(Some(CompressionType::LZ4_FRAME))
-            .map_err(arrow_error)?;
-        let file = BufWriter::with_capacity(WRITE_BYTES, temp.create(name)?);
-        let writer = FileWriter::try_new_with_options(file, schema, options).map_err(temp_error)?;
         let run = Run {
-            name: name.to_owned(),
-            temp: Arc::clone(temp),
-            index: Vec::new(),
+            space: Arc::clone(space),
+            schema: buffer.schema().clone(),
+            blocks: Vec::new(),
+            memory: Vec::new(),
+            file: None,
             last: Vec::new(),
-            rows: 0,
+            spans: None,
+            duplicates: Vec::new(),
         };
-        Ok(Self { writer, run })
+        Ok(Self { encoder, run, file: None, end: 0 })
     }
 
-    /// Appends a batch whose first and last keys are given.
-    pub(crate) fn write(&mut self, batch: &RecordBatch, first: &[u8], last: &[u8]) -> Result {
-        self.writer.write(&compacted(batch)?).map_err(temp_error)?;
-        self.run.index.push((first.to_vec(), batch.num_rows()));
-        last.clone_into(&mut self.run.last);
-        self.run.rows += batch.num_rows() as u64;
+    /// Sorts the rows of `buffer` and appends one of each key; keys follow those of all rows before.
+    ///
+    /// Rows of one key are an error in the end, which needs the key alone; without them no key takes
+    /// more than a row of each run in a merge.
+    pub(crate) fn write_distinct(&mut self, buffer: &RowBuffer) -> Result {
+        let (mut order, ties) = buffer.order(self.encoder)?;
+        for &place in &ties {
+            if self.run.duplicates.len() == MOST_DUPLICATES {
+                break;
+            }
+            let key = buffer.key(self.encoder, order[place])?;
+            if self.run.duplicates.last() != Some(&key) {
+                self.run.duplicates.push(key);
+            }
+        }
+        remove(&mut order, &ties);
+        self.write(buffer, &order)
+    }
+
+    /// Appends the rows `order` of `buffer`, whose keys follow those of all rows before.
+    fn write(&mut self, buffer: &RowBuffer, order: &[u32]) -> Result {
+        let spans = buffer.key_spans(self.encoder);
+        self.run.spans = match (&self.run.spans, spans) {
+            (Some(before), Some(spans)) => Some(join(before, &spans)),
+            (None, spans) if self.run.blocks.is_empty() => spans,
+            _ => None,
+        };
+        let per_row = buffer.bytes() / buffer.rows().max(1);
+        let step = (BLOCK_BYTES / per_row.max(1)).clamp(16, BLOCK_ROWS);
+        let mut block = Vec::new();
+        for rows in order.chunks(step) {
+            block.clear();
+            buffer.put(rows, &mut block);
+            self.end += block.len() as u64;
+            self.run.blocks.push(Block {
+                first: buffer.key(self.encoder, rows[0])?,
+                rows: rows.len(),
+                end: self.end,
+                checksum: crc32c::crc32c(&block),
+            });
+            self.keep(&block)?;
+        }
+        if let Some(last) = order.last() {
+            self.run.last = buffer.key(self.encoder, *last)?;
+        }
         Ok(())
     }
 
+    /// Keeps a block in memory, or moves the run to a file if there is no room.
+    fn keep(&mut self, block: &[u8]) -> Result {
+        if self.file.is_none() && self.run.space.take(block.len() as u64) {
+            self.run.memory.push(block.to_vec());
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let name = format!("run-{}", NEXT_RUN.fetch_add(1, Ordering::Relaxed));
+                let file = self.run.space.temp.create(&name)?;
+                self.run.file = Some(name);
+                let file = self.file.insert(BufWriter::with_capacity(WRITE_BYTES, file));
+                for block in self.run.memory.drain(..) {
+                    self.run.space.give(block.len() as u64);
+                    file.write_all(&block).map_err(|error| write_error(&error))?;
+                }
+                file
+            }
+        };
+        file.write_all(block).map_err(|error| write_error(&error))
+    }
+
     /// Completes the run.
-    pub(crate) fn finish(mut self) -> Result<Run> {
-        self.writer.finish().map_err(temp_error)?;
-        let file = self.writer.into_inner().map_err(temp_error)?;
-        file.into_inner().map_err(|error| temp_error(error.into_error().into()))?;
+    pub(crate) fn finish(self) -> Result<Run> {
+        if let Some(mut file) = self.file {
+            file.flush().map_err(|error| write_error(&error))?;
+        }
         Ok(self.run)
     }
 }
 
-/// Writes the rows `order` (batch and row) of `batches` as a run of batches of about 256 KiB.
-pub(crate) fn write_sorted(
-    writer: &mut RunWriter,
-    batches: &[&RecordBatch],
-    order: &[(usize, usize)],
-    encoder: &KeyEncoder,
-) -> Result {
-    let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
-    let bytes: usize = batches.iter().map(|batch| row_bytes(batch)).sum();
-    let step = (BATCH_BYTES * rows.max(1) / bytes.max(1)).clamp(64, 8192);
-    for part in order.chunks(step) {
-        let batch = interleave_record_batch(batches, part).map_err(arrow_error)?;
-        let keys = encoder.encode(&batch)?;
-        writer.write(&batch, keys.row(0).as_ref(), keys.row(part.len() - 1).as_ref())?;
+/// Returns our error for a failure to write a temporary file.
+fn write_error(error: &std::io::Error) -> Error {
+    io_error("use", "a temporary file", error)
+}
+
+/// Removes what stands at `places`, which ascend.
+fn remove(order: &mut Vec<u32>, places: &[usize]) {
+    if places.is_empty() {
+        return;
     }
-    Ok(())
-}
-
-/// Returns the bytes that the rows of `batch` themselves take, without shared buffers.
-pub(crate) fn row_bytes(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(array_bytes).sum()
-}
-
-fn array_bytes(array: &ArrayRef) -> usize {
-    match array.data_type() {
-        DataType::Utf8View => {
-            let views = array.as_string_view();
-            16 * views.len() + views.total_buffer_bytes_used()
-        }
-        _ => array
-            .to_data()
-            .get_slice_memory_size()
-            .unwrap_or_else(|_| array.get_array_memory_size()),
-    }
-}
-
-/// Returns the batch with text copied out of shared buffers, so that it holds its own rows only.
-pub(crate) fn compacted(batch: &RecordBatch) -> Result<RecordBatch> {
-    let columns = batch
-        .columns()
-        .iter()
-        .map(|column| match column.data_type() {
-            DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
-            _ => Arc::clone(column),
-        })
-        .collect();
-    RecordBatch::try_new(batch.schema(), columns).map_err(arrow_error)
-}
-
-/// Returns our error for a failure to write or read a temporary file.
-fn temp_error(error: arrow::error::ArrowError) -> Error {
-    use arrow::error::ArrowError;
-    match error {
-        ArrowError::IoError(_, io) => crate::source::io_error("use", "a temporary file", &io),
-        other => Error::new(SqlState::IO_ERROR, format!("temporary file is damaged: {other}"))
-            .caused_by(other),
-    }
+    let (mut place, mut next) = (0, places.iter().peekable());
+    order.retain(|_| {
+        let removed = next.next_if(|removed| **removed == place).is_some();
+        place += 1;
+        !removed
+    });
 }

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use super::JobContext;
 use super::key::KeyEncoder;
 use super::merge::{DuplicateWatch, Target, merge_runs};
-use super::run::{Run, RunWriter};
-use super::sort::run_name;
+use super::run::{Run, RunSpace, RunWriter};
+use super::sort::RowBuffer;
 use crate::catalog::{IndexDescriptor, TableDescriptor, TableId};
 use crate::error::{Error, Result};
-use crate::source::TempDirectory;
 use crate::store::{ScanRequest, Segment, SegmentColumn};
 
 /// How much CSV text a segment should hold, in bytes.
 pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Rows that are copied from a segment to a run at once.
+const COPIED_ROWS: usize = 8192;
 
 /// The columns and key of a table's segments.
 #[derive(Clone)]
@@ -115,7 +117,7 @@ pub(crate) fn settle(
     target: &Target<'_>,
     segments: Vec<SortedSegment>,
     runs: Vec<Run>,
-    temp: &Arc<TempDirectory>,
+    space: &Arc<RunSpace>,
     rows_done: &(dyn Fn(u64) + Sync),
 ) -> Result<(Vec<Segment>, Vec<Vec<u8>>)> {
     let mut pieces: Vec<Piece> =
@@ -126,7 +128,7 @@ pub(crate) fn settle(
     let mut group_last: Vec<u8> = Vec::new();
     for piece in pieces {
         if !group.is_empty() && piece.first() > group_last.as_slice() {
-            settle_group(target, std::mem::take(&mut group), temp, rows_done)?
+            settle_group(target, std::mem::take(&mut group), space, rows_done)?
                 .move_to(&mut settled, &mut duplicates);
             group_last.clear();
         }
@@ -135,7 +137,7 @@ pub(crate) fn settle(
         }
         group.push(piece);
     }
-    settle_group(target, group, temp, rows_done)?.move_to(&mut settled, &mut duplicates);
+    settle_group(target, group, space, rows_done)?.move_to(&mut settled, &mut duplicates);
     Ok((settled, duplicates))
 }
 
@@ -152,7 +154,7 @@ impl Settled {
 fn settle_group(
     target: &Target<'_>,
     mut group: Vec<Piece>,
-    temp: &Arc<TempDirectory>,
+    space: &Arc<RunSpace>,
     rows_done: &(dyn Fn(u64) + Sync),
 ) -> Result<Settled> {
     if group.len() <= 1 && !matches!(group.first(), Some(Piece::Run(_))) {
@@ -167,7 +169,7 @@ fn settle_group(
         match piece {
             Piece::Run(run) => runs.push(run),
             Piece::Segment(segment) => {
-                runs.push(run_of_segment(target, segment.segment, temp)?);
+                runs.push(run_of_segment(target, segment.segment, space)?);
             }
         }
     }
@@ -176,21 +178,23 @@ fn settle_group(
 }
 
 /// Copies a segment into a run, so that it can be read from any key, and discards the segment.
-fn run_of_segment(target: &Target<'_>, segment: Segment, temp: &Arc<TempDirectory>) -> Result<Run> {
+fn run_of_segment(target: &Target<'_>, segment: Segment, space: &Arc<RunSpace>) -> Result<Run> {
     let segment = Arc::new(segment);
-    let scan = scan_all(target.context, target.table, &segment, target.columns)?;
-    let mut writer: Option<RunWriter> = None;
-    for batch in scan {
-        let batch = batch?;
-        let keys = target.encoder.encode(&batch)?;
-        let writer = match &mut writer {
-            Some(writer) => writer,
-            None => writer.insert(RunWriter::create(temp, &run_name(), &batch.schema())?),
-        };
-        writer.write(&batch, keys.row(0).as_ref(), keys.row(batch.num_rows() - 1).as_ref())?;
+    let mut scan = scan_all(target.context, target.table, &segment, target.columns)?;
+    let empty = || Error::internal("a segment without rows was kept");
+    let mut batch = Some(scan.next().ok_or_else(empty)??);
+    let mut buffer = RowBuffer::new(&batch.as_ref().ok_or_else(empty)?.schema())?;
+    let mut writer = RunWriter::create(space, target.encoder, &buffer)?;
+    while let Some(rows) = batch {
+        buffer.append(&rows)?;
+        batch = scan.next().transpose()?;
+        if batch.is_none() || buffer.rows() >= COPIED_ROWS {
+            writer.write_distinct(&buffer)?;
+            buffer.clear();
+        }
     }
     target.context.store.discard_segments(target.table, std::slice::from_ref(&*segment));
-    writer.ok_or_else(|| Error::internal("a segment without rows was kept"))?.finish()
+    writer.finish()
 }
 
 /// Returns the rows of a segment, all `columns`, in batches of a few thousand.

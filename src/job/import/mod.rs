@@ -28,6 +28,7 @@ use super::event::{Event, Progress};
 use super::foreign_key::Reference;
 use super::index::{IndexLayout, build_index};
 use super::merge::Target;
+use super::run::RunSpace;
 use super::table::{Layout, SEGMENT_BYTES, segment_columns, settle};
 use super::{JobContext, key::KeyEncoder};
 use crate::catalog::{Catalog, IndexDescriptor, JobId, TableDescriptor, TableId};
@@ -83,6 +84,7 @@ pub fn run(context: &JobContext, import: &plan::Import) -> Result<Imported> {
     }
     let temp = Arc::new(temp);
     let mut log = JobLog::start(context, job, import, &temp)?;
+    let space = RunSpace::new(Arc::clone(&temp), context.memory / 2);
     let shared = Shared {
         context,
         files: &files,
@@ -94,7 +96,7 @@ pub fn run(context: &JobContext, import: &plan::Import) -> Result<Imported> {
         },
         dialect: dialect(&import.format),
         row_limit: import.format.row_limit,
-        temp: &temp,
+        space: &space,
         rows: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
         unsorted: AtomicBool::new(false),
@@ -182,15 +184,16 @@ impl Work<'_> {
             columns: &layout.columns,
             key: &layout.key,
             encoder: &layout.encoder,
-            unique: Some(&layout.encoder),
+            unique: None,
             segment_rows: usize::try_from(segment_rows).unwrap_or(usize::MAX).max(1 << 16),
         };
+        self.shared.space.release();
         let done = AtomicU64::new(0);
         let tell = |rows| {
             let rows = done.fetch_add(rows, Ordering::Relaxed) + rows;
             self.tell_progress("merging", rows);
         };
-        let (segments, found) = settle(&target, read.sorted, read.runs, self.shared.temp, &tell)?;
+        let (segments, found) = settle(&target, read.sorted, read.runs, self.shared.space, &tell)?;
         read.duplicates.extend(found);
         let segments: Vec<Arc<Segment>> = segments.into_iter().map(Arc::new).collect();
         if read.duplicates.is_empty() {
@@ -207,7 +210,7 @@ impl Work<'_> {
             let layout = IndexLayout::new(table, index)?;
             let context = self.shared.context;
             let (segments, duplicates) =
-                build_index(context, table, &layout, &made.segments, self.shared.temp)?;
+                build_index(context, table, &layout, &made.segments, self.shared.space)?;
             made.indexes.insert(index.id, segments.into_iter().map(Arc::new).collect());
             if !duplicates.is_empty() {
                 let encoder = row_key_encoder(table, index)?;

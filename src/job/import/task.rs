@@ -15,11 +15,10 @@ use super::input::{ByteStream, InputFile, PIECE_BYTES};
 use crate::error::Result;
 use crate::job::JobContext;
 use crate::job::merge::DuplicateWatch;
-use crate::job::run::Run;
+use crate::job::run::{Run, RunSpace};
 use crate::job::sort::Sorter;
 use crate::job::table::{Layout, SEGMENT_BYTES, SortedSegment};
 use crate::record::{Dialect, Reader, Records, guess_record_start};
-use crate::source::TempDirectory;
 use crate::store::{RowIds, Segment, SegmentWriter};
 
 /// A part of a file to read: records that start in `start..end`.
@@ -101,7 +100,7 @@ pub(crate) struct Shared<'a> {
     /// The most records to read of each file.
     pub(crate) row_limit: Option<u64>,
     /// Where runs go.
-    pub(crate) temp: &'a Arc<TempDirectory>,
+    pub(crate) space: &'a Arc<RunSpace>,
     /// Rows converted so far.
     pub(crate) rows: AtomicU64,
     /// Bytes read so far.
@@ -385,7 +384,7 @@ impl<'a> Sink<'a> {
             let share = context.memory / 2 / context.threads as u64;
             Sorter::new(
                 Arc::clone(&self.shared.layout.encoder),
-                Arc::clone(self.shared.temp),
+                Arc::clone(self.shared.space),
                 usize::try_from(share).unwrap_or(usize::MAX).max(1 << 20),
             )
         });
