@@ -8,6 +8,7 @@ use arrow::array::RecordBatch;
 use super::JobContext;
 use super::key::KeyEncoder;
 use super::merge::{Target, merge_runs};
+use super::packed_index::PackedIndex;
 use super::run::{Run, RunSpace};
 use super::sort::Sorter;
 use crate::catalog::{ColumnId, IndexDescriptor, ROWID, TableDescriptor};
@@ -108,12 +109,17 @@ pub(crate) fn build_index(
     segments: &[Arc<Segment>],
     space: &Arc<RunSpace>,
 ) -> Result<(Vec<Segment>, Vec<Vec<u8>>)> {
+    let rows: u64 = segments.iter().map(|segment| segment.rows).sum();
+    let segment_rows = index_segment_rows(rows, context.threads);
+    if let Some(packed) = PackedIndex::new(context, table, layout, segments) {
+        let (segments, watch) = packed.build(segments, segment_rows)?;
+        return Ok((segments, watch.into_duplicates()));
+    }
     let runs = sorted_runs(context, table, layout, segments, space)?;
     space.release();
     if runs.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let rows: u64 = segments.iter().map(|segment| segment.rows).sum();
     let target = Target {
         context,
         table: table.id,
@@ -121,7 +127,7 @@ pub(crate) fn build_index(
         key: &layout.key,
         encoder: &layout.encoder,
         unique: layout.unique.as_ref(),
-        segment_rows: index_segment_rows(rows, context.threads),
+        segment_rows,
     };
     let (segments, watch) = merge_runs(&target, &runs, &|_| {})?;
     Ok((segments, watch.into_duplicates()))

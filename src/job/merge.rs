@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::row::Rows;
 
 use super::JobContext;
-use super::key::KeyEncoder;
+use super::key::{KeyEncoder, KeyEnds};
 use super::run::{Run, RunReader};
 use super::sort::{Keys, MOST_DUPLICATES, Packing, RowBuffer, Span, join, packing};
 use crate::catalog::TableId;
@@ -64,8 +64,29 @@ impl DuplicateWatch {
         Ok(())
     }
 
+    /// Looks at the next batch of the sequence, whose ends are known and whose keys hold no NULL.
+    pub(crate) fn pass(
+        &mut self,
+        encoder: &KeyEncoder,
+        batch: &RecordBatch,
+        ends: &KeyEnds,
+    ) -> Result {
+        if ends.repeats {
+            return self.look(encoder, batch);
+        }
+        if self.last.as_ref() == Some(&ends.first) {
+            self.keep(&ends.first);
+        }
+        if !self.started {
+            self.started = true;
+            self.first = Some(ends.first.clone());
+        }
+        self.last = Some(ends.last.clone());
+        Ok(())
+    }
+
     /// Looks at the keys of the next batch of the sequence.
-    pub(crate) fn look_at(&mut self, keys: &Rows, has_null: impl Fn(usize) -> bool) {
+    fn look_at(&mut self, keys: &Rows, has_null: impl Fn(usize) -> bool) {
         let count = keys.num_rows();
         if count == 0 {
             return;

@@ -12,6 +12,7 @@ mod index;
 pub mod insert;
 mod key;
 mod merge;
+mod packed_index;
 mod run;
 mod sort;
 mod table;

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
-use arrow::row::Rows;
 
 use super::convert::{Converter, Piece, is_clean_text, unescaped_buffer};
 use super::fault::Fault;
@@ -369,12 +368,10 @@ impl<'a> Sink<'a> {
         let sorting = self.sorter.is_some()
             || (self.open.is_none() && self.shared.unsorted.load(Ordering::Relaxed));
         if !sorting {
-            let keys = self.shared.layout.encoder.encode(batch)?;
-            if self.is_in_order(&keys) {
-                self.watch.look_at(&keys, |_| false);
-                let first = keys.row(0).as_ref().to_vec();
-                let last = keys.row(keys.num_rows() - 1).as_ref().to_vec();
-                return self.append(batch, bytes, (first, last));
+            let encoder = &self.shared.layout.encoder;
+            if let Some(ends) = encoder.ends(batch)?.filter(|ends| self.follows(&ends.first)) {
+                self.watch.pass(encoder, batch, &ends)?;
+                return self.append(batch, bytes, (ends.first, ends.last));
             }
             self.shared.unsorted.store(true, Ordering::Relaxed);
             self.close_segment()?;
@@ -391,10 +388,8 @@ impl<'a> Sink<'a> {
         sorter.push(batch)
     }
 
-    fn is_in_order(&self, keys: &Rows) -> bool {
-        let after_last =
-            self.open.as_ref().is_none_or(|open| open.last.as_slice() <= keys.row(0).as_ref());
-        after_last && (1..keys.num_rows()).all(|row| keys.row(row - 1) <= keys.row(row))
+    fn follows(&self, key: &[u8]) -> bool {
+        self.open.as_ref().is_none_or(|open| open.last.as_slice() <= key)
     }
 
     fn append(

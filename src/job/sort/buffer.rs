@@ -71,6 +71,13 @@ impl RowBuffer {
         Ok(())
     }
 
+    /// Appends rows that are nothing but their key, as packed into eight bytes by `packing`; the key's
+    /// columns stand in its order.
+    pub(crate) fn append_keys(&mut self, packing: &Packing, keys: &[u64]) {
+        packing.unpack(keys, &mut self.columns);
+        self.rows += keys.len();
+    }
+
     /// Makes ready to be gathered: nothing is appended until `clear`.
     pub(crate) fn freeze(&mut self) {
         self.columns.iter_mut().for_each(Column::freeze);
@@ -101,6 +108,11 @@ impl RowBuffer {
     /// Returns the keys of all rows.
     pub(crate) fn keys(&self, encoder: &KeyEncoder, packing: Option<&Packing>) -> Result<Keys> {
         Keys::of(&self.key_columns(encoder), packing, encoder)
+    }
+
+    /// Returns the keys of all rows in eight bytes each, if `packing` makes such.
+    pub(crate) fn short_keys(&self, encoder: &KeyEncoder, packing: &Packing) -> Vec<u64> {
+        packing.pack(&self.key_columns(encoder))
     }
 
     /// Returns the rows in key order, rows of equal keys as they stand, and the places in that order

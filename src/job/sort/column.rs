@@ -160,6 +160,31 @@ impl Column {
         Ok(())
     }
 
+    /// Appends numbers, as their distances from the lowest; none is NULL.
+    pub(super) fn extend_numbers(
+        &mut self,
+        low: i128,
+        distances: impl ExactSizeIterator<Item = u64>,
+    ) {
+        let count = distances.len();
+        match &mut self.values {
+            Values::Byte(values) => values.extend(distances.map(|far| i8::cut(low).plus(far))),
+            Values::Short(values) => values.extend(distances.map(|far| i16::cut(low).plus(far))),
+            Values::Int(values) => values.extend(distances.map(|far| i32::cut(low).plus(far))),
+            Values::Long(values) => values.extend(distances.map(|far| i64::cut(low).plus(far))),
+            Values::Wide(values) => values.extend(distances.map(|far| low.plus(far))),
+            Values::Text(_) | Values::Other(..) => debug_assert!(false, "a column of numbers"),
+        }
+        self.append_valid(None, count);
+        self.rows += count;
+    }
+
+    /// Says which of the rows appended last have values.
+    pub(super) fn set_valid(&mut self, valid: impl ExactSizeIterator<Item = bool>) {
+        self.valid.resize(self.rows - valid.len(), true);
+        self.valid.extend(valid);
+    }
+
     fn append_valid(&mut self, nulls: Option<&NullBuffer>, count: usize) {
         match nulls.filter(|nulls| nulls.null_count() > 0) {
             Some(nulls) => {
@@ -173,7 +198,7 @@ impl Column {
 
     /// Appends the form of the rows `order`, for a block of a run.
     pub(super) fn put(&self, order: &[u32], out: &mut Vec<u8>) {
-        let has_null = order.iter().any(|row| self.is_null(*row));
+        let has_null = !self.valid.is_empty() && order.iter().any(|row| self.is_null(*row));
         out.push(u8::from(has_null));
         if has_null {
             out.extend(order.iter().map(|row| u8::from(self.is_null(*row))));

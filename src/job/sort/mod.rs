@@ -16,8 +16,9 @@ use super::run::{Run, RunSpace, RunWriter};
 use crate::error::Result;
 
 pub(crate) use buffer::RowBuffer;
-pub(crate) use order::{Keys, packing};
-pub(crate) use pack::{Packing, Span, join};
+pub(crate) use column::Column;
+pub(crate) use order::{Keys, packing, sort_numbers};
+pub(crate) use pack::{Packing, Span, join, spans};
 
 /// Rows per batch of rows that were sorted in memory.
 const OUTPUT_ROWS: usize = 8192;

@@ -240,6 +240,11 @@ const RADIX_BITS: u32 = 11;
 /// So few entries are sorted faster by comparing them.
 const FEW: usize = 256;
 
+/// Sorts numbers of `bits` bits.
+pub(crate) fn sort_numbers(numbers: &mut Vec<u64>, bits: u32) {
+    sort_by_bits(numbers, 0, bits);
+}
+
 /// Sorts entries by the `bits` bits above the lowest `skipped`; equal ones keep their order, which is
 /// that of the bits below.
 #[expect(clippy::cast_possible_truncation, reason = "a digit has a few bits")]

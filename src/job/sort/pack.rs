@@ -5,7 +5,7 @@ use arrow::datatypes::DataType;
 
 use super::column::{Column, Values};
 use super::text::{INLINE, length};
-use super::word::Word;
+use super::word::{self, Word};
 
 /// The values that a key column has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,7 @@ impl Span {
     /// Returns what a column holds; nothing if its values cannot be packed.
     fn of(column: &Column) -> Option<Self> {
         fn ends<T: Word>(values: &[T]) -> Span {
-            let low = values.iter().copied().min().unwrap_or_default();
-            let high = values.iter().copied().max().unwrap_or_default();
+            let (low, high) = word::ends(values);
             Span { low: low.widen(), high: high.widen(), null: false, text: None }
         }
         let span = match (column.values(), column.data_type()) {
@@ -95,7 +94,7 @@ struct Part {
 }
 
 /// A number that keys are packed into.
-pub(super) trait Packed: Copy + Ord + Default {
+pub(crate) trait Packed: Copy + Ord + Default {
     fn with(self, bits: u32, code: u64) -> Self;
     fn with_wide(self, bits: u32, code: u128) -> Self;
 }
@@ -140,12 +139,12 @@ impl Packing {
     }
 
     /// Returns the bits of a key.
-    pub(super) fn bits(&self) -> u32 {
+    pub(crate) fn bits(&self) -> u32 {
         self.bits
     }
 
     /// Returns the keys of all rows.
-    pub(super) fn pack<P: Packed>(&self, columns: &[&Column]) -> Vec<P> {
+    pub(crate) fn pack<P: Packed>(&self, columns: &[&Column]) -> Vec<P> {
         let mut keys = vec![P::default(); columns.first().map_or(0, |column| column.rows())];
         for (part, column) in self.parts.iter().zip(columns) {
             part.add(column, &mut keys);
@@ -154,7 +153,48 @@ impl Packing {
     }
 }
 
+impl Packing {
+    /// Returns whether keys fit eight bytes and hold all that their columns do: numbers alone.
+    pub(crate) fn is_reversible(&self) -> bool {
+        self.bits <= u64::BITS && self.parts.iter().all(|part| part.span.text.is_none())
+    }
+
+    /// Appends what short keys were packed of to `columns`.
+    pub(crate) fn unpack(&self, keys: &[u64], columns: &mut [Column]) {
+        let mut shift = 0;
+        for (part, column) in self.parts.iter().zip(columns).rev() {
+            let mask = 1_u64.unbounded_shl(part.bits).wrapping_sub(1);
+            let codes: Vec<u64> = keys.iter().map(|key| key.unbounded_shr(shift) & mask).collect();
+            part.restore(&codes, column);
+            shift += part.bits;
+        }
+    }
+}
+
 impl Part {
+    /// Appends the values that `codes` stand for.
+    fn restore(&self, codes: &[u64], column: &mut Column) {
+        let last = self.span.high.wrapping_sub(self.span.low).cast_unsigned();
+        #[expect(clippy::cast_possible_truncation, reason = "codes of a short key fit")]
+        let last = last as u64;
+        let null = match (self.span.null, self.descending) {
+            (false, _) => None,
+            (true, false) => Some(last + 1),
+            (true, true) => Some(0),
+        };
+        let skipped = u64::from(self.span.null && self.descending);
+        let (low, descending) = (self.span.low, self.descending);
+        column.extend_numbers(
+            low,
+            codes.iter().map(|&code| {
+                if descending { last.wrapping_sub(code - skipped.min(code)) } else { code }
+            }),
+        );
+        if let Some(null) = null {
+            column.set_valid(codes.iter().map(|code| *code != null));
+        }
+    }
+
     fn add<P: Packed>(&self, column: &Column, keys: &mut [P]) {
         if self.bits == 0 {
             return;

@@ -60,14 +60,24 @@ word!(i32);
 word!(i64);
 word!(i128);
 
+/// Returns the smallest and the largest value.
+pub(super) fn ends<T: Word>(values: &[T]) -> (T, T) {
+    let Some(&first) = values.first() else { return (T::default(), T::default()) };
+    let (mut low, mut high) = (first, first);
+    for &value in values {
+        low = if value < low { value } else { low };
+        high = if value > high { value } else { high };
+    }
+    (low, high)
+}
+
 /// The bytes before the distances.
 const HEAD: usize = 17;
 
 /// Appends the form of `values`.
 #[expect(clippy::cast_possible_truncation, reason = "distances fit the width chosen for them")]
 pub(super) fn put<T: Word>(values: &[T], out: &mut Vec<u8>) {
-    let low = values.iter().copied().min().unwrap_or_default();
-    let high = values.iter().copied().max().unwrap_or_default();
+    let (low, high) = ends(values);
     let width = width_of(high.above(low));
     out.push(width);
     out.extend_from_slice(&low.widen().to_le_bytes());
