@@ -13,7 +13,7 @@ use arrow::row::Rows;
 use super::JobContext;
 use super::key::{KeyEncoder, KeyEnds};
 use super::run::{Run, RunReader};
-use super::sort::{Keys, MOST_DUPLICATES, Packing, RowBuffer, Span, join, packing};
+use super::sort::{Bound, Keys, MOST_DUPLICATES, Packing, RowBuffer, join};
 use crate::catalog::TableId;
 use crate::error::{Error, Result};
 use crate::store::{Segment, SegmentColumn, SegmentWriter};
@@ -186,12 +186,11 @@ pub(crate) fn merge_runs(
     Ok((segments, watch))
 }
 
-/// Returns how the keys of all runs are packed, if they can be.
-fn common_packing(target: &Target<'_>, runs: &[Run]) -> Option<Packing> {
-    let spans = runs.iter().map(Run::spans).collect::<Option<Vec<_>>>()?;
-    let (first, rest) = spans.split_first()?;
-    let all: Vec<Span> = rest.iter().fold(first.to_vec(), |all, spans| join(&all, spans));
-    packing(Some(&all), target.encoder)
+/// Returns how the keys of all runs are packed.
+fn common_packing(target: &Target<'_>, runs: &[Run]) -> Packing {
+    let spans = |run: &Run| run.spans().to_vec();
+    let all = runs.iter().map(spans).reduce(|all, spans| join(&all, &spans));
+    Packing::new(&all.unwrap_or_default(), target.encoder.descending())
 }
 
 /// Returns the segments of all parts in order, or discards them and returns the first error.
@@ -248,7 +247,7 @@ fn cut(runs: &[Run], segment_rows: usize, threads: usize) -> Vec<Part<'_>> {
 struct Merge<'a> {
     target: &'a Target<'a>,
     runs: &'a [Run],
-    packing: Option<Packing>,
+    packing: Packing,
     rows_done: &'a (dyn Fn(u64) + Sync),
 }
 
@@ -268,7 +267,7 @@ impl Merge<'_> {
             )?,
             watch: DuplicateWatch::default(),
             rows: RowBuffer::new(schema)?,
-            keys: Keys::none(self.packing.as_ref()),
+            keys: Keys::none(&self.packing),
         };
         let low = part.low.map(|low| self.bound(low)).transpose()?;
         let high = part.bounds.last().copied().flatten();
@@ -290,16 +289,14 @@ impl Merge<'_> {
                 }
             }
             cursors = left;
-            (self.rows_done)(output.flush()?);
+            (self.rows_done)(output.flush(&self.packing)?);
         }
         Ok((output.writer.finish()?, output.watch))
     }
 
     /// Returns an encoded key in the form of this merge.
-    fn bound(&self, key: &[u8]) -> Result<Keys> {
-        let encoder = self.target.encoder;
-        let columns = encoder.decode(key)?;
-        Keys::of_arrays(&columns, self.packing.as_ref(), encoder)
+    fn bound(&self, key: &[u8]) -> Result<Bound> {
+        Bound::new(&self.target.encoder.decode(key)?, &self.packing)
     }
 
     /// Returns a cursor at the first row of `run` whose key is at least `low`.
@@ -307,17 +304,17 @@ impl Merge<'_> {
         &self,
         run: &'r Run,
         low: Option<&[u8]>,
-        bound: Option<&Keys>,
+        bound: Option<&Bound>,
     ) -> Result<Option<Cursor<'r>>> {
         let mut cursor = Cursor {
             reader: run.read_from(low)?,
             buffer: RowBuffer::new(run.schema())?,
-            keys: Keys::none(self.packing.as_ref()),
+            keys: Keys::none(&self.packing),
             rows: 0,
             row: 0,
         };
         while self.load(&mut cursor)? {
-            cursor.row = bound.map_or(0, |bound| cursor.keys.first_at_least(0, bound));
+            cursor.row = bound.map_or(0, |bound| self.first_at_least(&cursor, bound));
             if cursor.row < cursor.rows {
                 return Ok(Some(cursor));
             }
@@ -331,21 +328,26 @@ impl Merge<'_> {
         let encoder = self.target.encoder;
         cursor.buffer.clear();
         cursor.buffer.take_key(encoder, cursor.reader.block(), rows)?;
-        cursor.keys = cursor.buffer.keys(encoder, self.packing.as_ref())?;
+        cursor.keys = Keys::of(&cursor.buffer.key(encoder, &self.packing));
         (cursor.rows, cursor.row) = (rows, 0);
         Ok(true)
+    }
+
+    /// Returns the first row of a cursor's block, from where it stands, that is at least `bound`.
+    fn first_at_least(&self, cursor: &Cursor<'_>, bound: &Bound) -> usize {
+        let key = cursor.buffer.key(self.target.encoder, &self.packing);
+        cursor.keys.first_at_least(&key, cursor.row, bound)
     }
 
     /// Gives `output` the rows before `bound`; returns whether `cursor` has more.
     fn take_up_to(
         &self,
         cursor: &mut Cursor<'_>,
-        bound: Option<&Keys>,
+        bound: Option<&Bound>,
         output: &mut Output<'_>,
     ) -> Result<bool> {
         loop {
-            let end =
-                bound.map_or(cursor.rows, |bound| cursor.keys.first_at_least(cursor.row, bound));
+            let end = bound.map_or(cursor.rows, |bound| self.first_at_least(cursor, bound));
             if end > cursor.row {
                 output.rows.take(cursor.reader.block(), cursor.rows, cursor.row..end)?;
                 output.keys.extend(&cursor.keys, cursor.row..end);
@@ -382,10 +384,10 @@ struct Output<'a> {
 
 impl Output<'_> {
     /// Sorts and writes the rows of the window; returns how many they were.
-    fn flush(&mut self) -> Result<u64> {
-        let (order, ties) = self.keys.order();
+    fn flush(&mut self, packing: &Packing) -> Result<u64> {
+        let (order, ties) = self.keys.order(&self.rows.key(self.target.encoder, packing));
         for place in ties {
-            let key = self.rows.key(self.target.encoder, order[place])?;
+            let key = self.rows.encoded_key(self.target.encoder, order[place])?;
             self.watch.keep(&key);
         }
         self.rows.freeze();

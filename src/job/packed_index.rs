@@ -10,7 +10,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use super::JobContext;
 use super::index::{IndexLayout, index_rows};
 use super::merge::DuplicateWatch;
-use super::sort::{Column, Packing, RowBuffer, join, packing, sort_numbers, spans};
+use super::sort::{Column, Packing, RowBuffer, join, sort_numbers, spans};
 use crate::catalog::TableDescriptor;
 use crate::error::{Error, Result};
 use crate::store::{Segment, SegmentColumn};
@@ -55,10 +55,10 @@ impl<'a> PackedIndex<'a> {
                 .iter()
                 .map(|column| range_of(segment, column))
                 .collect::<Option<_>>()?;
-            let spans = spans(&columns.iter().collect::<Vec<_>>())?;
+            let spans = spans(&columns.iter().collect::<Vec<_>>());
             all = Some(all.map_or_else(|| spans.clone(), |all: Vec<_>| join(&all, &spans)));
         }
-        let packing = packing(all.as_deref(), &layout.encoder)?;
+        let packing = Packing::new(&all?, layout.encoder.descending());
         let fields: Vec<Field> = layout
             .columns
             .iter()
@@ -106,7 +106,9 @@ impl<'a> PackedIndex<'a> {
         for batch in index_rows(self.context, self.table, self.layout, segment)? {
             self.context.cancellation.check()?;
             buffer.append(&batch?)?;
-            entries.extend(buffer.short_keys(&self.layout.encoder, &self.packing));
+            entries.extend(
+                self.packing.pack::<u64>(&buffer.key(&self.layout.encoder, &self.packing).columns),
+            );
             buffer.clear();
         }
         Ok(entries)

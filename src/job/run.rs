@@ -94,8 +94,8 @@ pub(crate) struct Run {
     file: Option<String>,
     /// The last key.
     last: Vec<u8>,
-    /// What the key columns hold, if keys can be packed.
-    spans: Option<Vec<Span>>,
+    /// What the key columns hold.
+    spans: Vec<Span>,
     /// Keys that occurred more than once; of each there is one row.
     duplicates: Vec<Vec<u8>>,
 }
@@ -121,9 +121,9 @@ impl Run {
         &self.schema
     }
 
-    /// Returns what the key columns hold, if keys can be packed.
-    pub(crate) fn spans(&self) -> Option<&[Span]> {
-        self.spans.as_deref()
+    /// Returns what the key columns hold.
+    pub(crate) fn spans(&self) -> &[Span] {
+        &self.spans
     }
 
     /// Returns keys that occurred more than once in the run.
@@ -220,7 +220,7 @@ impl<'a> RunWriter<'a> {
             memory: Vec::new(),
             file: None,
             last: Vec::new(),
-            spans: None,
+            spans: Vec::new(),
             duplicates: Vec::new(),
         };
         Ok(Self { encoder, run, file: None, end: 0 })
@@ -231,12 +231,12 @@ impl<'a> RunWriter<'a> {
     /// Rows of one key are an error in the end, which needs the key alone; without them no key takes
     /// more than a row of each run in a merge.
     pub(crate) fn write_distinct(&mut self, buffer: &RowBuffer) -> Result {
-        let (mut order, ties) = buffer.order(self.encoder)?;
+        let (mut order, ties) = buffer.order(self.encoder);
         for &place in &ties {
             if self.run.duplicates.len() == MOST_DUPLICATES {
                 break;
             }
-            let key = buffer.key(self.encoder, order[place])?;
+            let key = buffer.encoded_key(self.encoder, order[place])?;
             if self.run.duplicates.last() != Some(&key) {
                 self.run.duplicates.push(key);
             }
@@ -248,10 +248,9 @@ impl<'a> RunWriter<'a> {
     /// Appends the rows `order` of `buffer`, whose keys follow those of all rows before.
     fn write(&mut self, buffer: &RowBuffer, order: &[u32]) -> Result {
         let spans = buffer.key_spans(self.encoder);
-        self.run.spans = match (&self.run.spans, spans) {
-            (Some(before), Some(spans)) => Some(join(before, &spans)),
-            (None, spans) if self.run.blocks.is_empty() => spans,
-            _ => None,
+        self.run.spans = match self.run.blocks.is_empty() {
+            true => spans,
+            false => join(&self.run.spans, &spans),
         };
         let per_row = buffer.bytes() / buffer.rows().max(1);
         let step = (BLOCK_BYTES / per_row.max(1)).clamp(16, BLOCK_ROWS);
@@ -261,7 +260,7 @@ impl<'a> RunWriter<'a> {
             buffer.put(rows, &mut block);
             self.end += block.len() as u64;
             self.run.blocks.push(Block {
-                first: buffer.key(self.encoder, rows[0])?,
+                first: buffer.encoded_key(self.encoder, rows[0])?,
                 rows: rows.len(),
                 end: self.end,
                 checksum: crc32c::crc32c(&block),
@@ -269,7 +268,7 @@ impl<'a> RunWriter<'a> {
             self.keep(&block)?;
         }
         if let Some(last) = order.last() {
-            self.run.last = buffer.key(self.encoder, *last)?;
+            self.run.last = buffer.encoded_key(self.encoder, *last)?;
         }
         Ok(())
     }

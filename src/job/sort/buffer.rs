@@ -6,7 +6,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
 use super::column::Column;
-use super::order::{Keys, packing};
+use super::order::{KeyColumns, Keys};
 use super::pack::{Packing, Span, spans};
 use crate::error::{Error, Result};
 use crate::job::key::{KeyEncoder, arrow_error};
@@ -93,33 +93,29 @@ impl RowBuffer {
     }
 
     /// Returns the key of one row as bytes.
-    pub(crate) fn key(&self, encoder: &KeyEncoder, row: u32) -> Result<Vec<u8>> {
+    pub(crate) fn encoded_key(&self, encoder: &KeyEncoder, row: u32) -> Result<Vec<u8>> {
         let columns =
             encoder.columns().iter().map(|position| self.columns[*position].gather(&[row]));
         let keys = encoder.encode_columns(&columns.collect::<Result<Vec<_>>>()?)?;
         Ok(keys.row(0).as_ref().to_vec())
     }
 
-    /// Returns what the columns of the key hold, if keys of them can be packed.
-    pub(crate) fn key_spans(&self, encoder: &KeyEncoder) -> Option<Vec<Span>> {
+    /// Returns what the columns of the key hold.
+    pub(crate) fn key_spans(&self, encoder: &KeyEncoder) -> Vec<Span> {
         spans(&self.key_columns(encoder))
     }
 
-    /// Returns the keys of all rows.
-    pub(crate) fn keys(&self, encoder: &KeyEncoder, packing: Option<&Packing>) -> Result<Keys> {
-        Keys::of(&self.key_columns(encoder), packing, encoder)
-    }
-
-    /// Returns the keys of all rows in eight bytes each, if `packing` makes such.
-    pub(crate) fn short_keys(&self, encoder: &KeyEncoder, packing: &Packing) -> Vec<u64> {
-        packing.pack(&self.key_columns(encoder))
+    /// Returns the key's columns, to be packed by `packing`.
+    pub(crate) fn key<'a>(&'a self, encoder: &KeyEncoder, packing: &'a Packing) -> KeyColumns<'a> {
+        KeyColumns { columns: self.key_columns(encoder), packing }
     }
 
     /// Returns the rows in key order, rows of equal keys as they stand, and the places in that order
     /// whose key is that of the place before.
-    pub(crate) fn order(&self, encoder: &KeyEncoder) -> Result<(Vec<u32>, Vec<usize>)> {
-        let spans = self.key_spans(encoder);
-        Ok(self.keys(encoder, packing(spans.as_deref(), encoder).as_ref())?.order())
+    pub(crate) fn order(&self, encoder: &KeyEncoder) -> (Vec<u32>, Vec<usize>) {
+        let packing = Packing::new(&self.key_spans(encoder), encoder.descending());
+        let key = self.key(encoder, &packing);
+        Keys::of(&key).order(&key)
     }
 
     fn key_columns(&self, encoder: &KeyEncoder) -> Vec<&Column> {

@@ -1,14 +1,17 @@
 //! The values of one column while rows are sorted: plain vectors that grow by copying, are read in any
 //! order, and go to Arrow arrays or to blocks of runs.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayData, ArrayRef, AsArray, BinaryBuilder, BooleanArray, make_array};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use arrow::compute::SortOptions;
 use arrow::datatypes::{ArrowNativeType, DataType};
 use arrow::row::{RowConverter, SortField};
 
+use super::pack::{ordered_f32, ordered_f64};
 use super::text::Texts;
 use super::word::{self, Word};
 use crate::error::{Error, Result};
@@ -65,7 +68,9 @@ impl Column {
             DataType::Decimal128(..) | DataType::FixedSizeBinary(16) => Values::Wide(Vec::new()),
             DataType::Utf8View | DataType::Binary => Values::Text(Texts::default()),
             other => {
-                let field = SortField::new(other.clone());
+                // NULL within a value comes last, as in keys.
+                let options = SortOptions { descending: false, nulls_first: false };
+                let field = SortField::new_with_options(other.clone(), options);
                 let converter = RowConverter::new(vec![field]).map_err(arrow_error)?;
                 Values::Other(converter, Texts::default())
             }
@@ -86,6 +91,14 @@ impl Column {
     /// Returns the values.
     pub(super) fn values(&self) -> &Values {
         &self.values
+    }
+
+    /// Returns the texts of a column of texts that has no NULL.
+    pub(super) fn all_texts(&self) -> Option<&Texts> {
+        match &self.values {
+            Values::Text(texts) | Values::Other(_, texts) if self.valid.is_empty() => Some(texts),
+            _ => None,
+        }
     }
 
     /// Returns whether each row has a value; empty if all have.
@@ -235,6 +248,45 @@ impl Column {
     /// Returns whether a row is NULL.
     pub(super) fn is_null(&self, row: u32) -> bool {
         !self.valid.is_empty() && !self.valid[row as usize]
+    }
+
+    /// Compares a value with one of another column of the type, NULL behind all.
+    pub(super) fn compare(&self, row: u32, other: &Self, other_row: u32) -> Ordering {
+        match (self.is_null(row), other.is_null(other_row)) {
+            (false, false) => {}
+            (left, right) => return left.cmp(&right),
+        }
+        let (row, other_row) = (row as usize, other_row as usize);
+        match (&self.values, &other.values) {
+            (Values::Byte(left), Values::Byte(right)) => left[row].cmp(&right[other_row]),
+            (Values::Short(left), Values::Short(right)) => left[row].cmp(&right[other_row]),
+            (Values::Int(left), Values::Int(right)) => {
+                let (left, right) = (left[row], right[other_row]);
+                match self.data_type {
+                    DataType::Float32 => ordered_f32(left).cmp(&ordered_f32(right)),
+                    _ => left.cmp(&right),
+                }
+            }
+            (Values::Long(left), Values::Long(right)) => {
+                let (left, right) = (left[row], right[other_row]);
+                match self.data_type {
+                    DataType::Float64 => ordered_f64(left).cmp(&ordered_f64(right)),
+                    _ => left.cmp(&right),
+                }
+            }
+            (Values::Wide(left), Values::Wide(right)) => {
+                let (left, right) = (left[row], right[other_row]);
+                match self.data_type {
+                    DataType::Decimal128(..) => left.cmp(&right),
+                    _ => left.to_le_bytes().cmp(&right.to_le_bytes()),
+                }
+            }
+            (
+                Values::Text(left) | Values::Other(_, left),
+                Values::Text(right) | Values::Other(_, right),
+            ) => left.get(row).cmp(right.get(other_row)),
+            _ => Ordering::Equal,
+        }
     }
 
     /// Returns the rows `order` as an array.

@@ -17,7 +17,7 @@ use crate::error::Result;
 
 pub(crate) use buffer::RowBuffer;
 pub(crate) use column::Column;
-pub(crate) use order::{Keys, packing, sort_numbers};
+pub(crate) use order::{Bound, Keys, sort_numbers};
 pub(crate) use pack::{Packing, Span, join, spans};
 
 /// Rows per batch of rows that were sorted in memory.
@@ -109,7 +109,7 @@ pub(crate) fn sorted_batches(
     buffer: &mut RowBuffer,
     encoder: &KeyEncoder,
 ) -> Result<Vec<RecordBatch>> {
-    let (order, _) = buffer.order(encoder)?;
+    let (order, _) = buffer.order(encoder);
     buffer.freeze();
     order.chunks(OUTPUT_ROWS).map(|part| buffer.gather(part)).collect()
 }

@@ -1,112 +1,120 @@
 //! The order of rows by their keys: radix sort of packed keys where they leave room for the row
 //! number, comparisons otherwise.
 
+use std::cmp::Ordering;
+
 use arrow::array::ArrayRef;
-use arrow::row::Rows;
 
 use super::column::Column;
-use super::pack::{Packing, Span};
+use super::pack::{HEAD_BYTES, Packing, head};
 use crate::error::Result;
-use crate::job::key::KeyEncoder;
 
-/// Keys of rows, in any order.
+/// Keys of rows, in any order, packed.
 pub(crate) enum Keys {
-    /// Packed, of so many bits.
+    /// Of so many bits.
     Short(Vec<u64>, u32),
-    /// Packed.
+    /// Of any bits.
     Long(Vec<u128>),
-    /// As the bytes of `arrow::row`.
-    Bytes(KeyBytes),
 }
 
-/// Keys as bytes, one behind the other.
-#[derive(Default)]
-pub(crate) struct KeyBytes {
-    ends: Vec<usize>,
-    bytes: Vec<u8>,
+/// The columns of a key and how keys of them are packed.
+pub(crate) struct KeyColumns<'a> {
+    /// The columns, in the order of the key.
+    pub(crate) columns: Vec<&'a Column>,
+    /// How their keys are packed.
+    pub(crate) packing: &'a Packing,
 }
 
-impl KeyBytes {
-    fn get(&self, row: usize) -> &[u8] {
-        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.bytes[start..self.ends[row]]
-    }
+/// So few rows are sorted faster by comparing them.
+const FEW_ROWS: usize = 4;
 
-    fn push(&mut self, key: &[u8]) {
-        self.bytes.extend_from_slice(key);
-        self.ends.push(self.bytes.len());
-    }
-}
-
-impl From<&Rows> for KeyBytes {
-    fn from(rows: &Rows) -> Self {
-        let mut keys = Self::default();
-        keys.bytes.reserve(rows.size());
-        rows.iter().for_each(|row| keys.push(row.data()));
-        keys
-    }
-}
-
-/// The most bits of a packed key beside which any row number fits.
-const MOST_BITS: u32 = 96;
-
-/// Returns how keys are packed that hold `spans`, if they can be sorted so.
-pub(crate) fn packing(spans: Option<&[Span]>, encoder: &KeyEncoder) -> Option<Packing> {
-    Packing::new(spans?, encoder.descending()).filter(|packing| packing.bits() <= MOST_BITS)
-}
-
-impl Keys {
-    /// Returns no keys of the form that `packing` gives.
-    pub(crate) fn none(packing: Option<&Packing>) -> Self {
-        match packing {
-            Some(packing) if packing.bits() <= u64::BITS => Self::Short(Vec::new(), packing.bits()),
-            Some(_) => Self::Long(Vec::new()),
-            None => Self::Bytes(KeyBytes::default()),
+impl KeyColumns<'_> {
+    /// Sorts rows (the low 32 bits of each entry, ascending) whose packed keys are equal; of a text that
+    /// the keys end in, `done` bytes are known to be equal too.
+    ///
+    /// The next bytes of the texts are fetched once, not for every comparison.
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits are a row number")]
+    fn refine(&self, group: &mut [u128], done: usize) {
+        if group.len() < 2 {
+            return;
+        }
+        let text = self.columns.get(self.packing.last_part()).and_then(|column| column.all_texts());
+        let descending = self.packing.descending().get(self.packing.last_part()) == Some(&true);
+        let Some(texts) = text.filter(|texts| {
+            group.len() > FEW_ROWS
+                && group.iter().any(|row| texts.get(*row as u32 as usize).len() > done)
+        }) else {
+            group.sort_unstable_by(|left, right| {
+                self.compare(*left as u32, self, *right as u32).then_with(|| left.cmp(right))
+            });
+            return;
+        };
+        let mut rows: Vec<(u128, u128)> = group
+            .iter()
+            .map(|&row| {
+                let next = head(texts.get(row as u32 as usize).get(done..).unwrap_or_default());
+                (if descending { !next } else { next }, row)
+            })
+            .collect();
+        rows.sort_unstable();
+        group.iter_mut().zip(&rows).for_each(|(entry, (_, row))| *entry = *row);
+        let mut start = 0;
+        for equal in rows.chunk_by(|left, right| left.0 == right.0) {
+            self.refine(&mut group[start..start + equal.len()], done + HEAD_BYTES);
+            start += equal.len();
         }
     }
 
-    /// Returns the keys of rows whose key columns, in key order, are `columns`.
-    pub(crate) fn of(
-        columns: &[&Column],
-        packing: Option<&Packing>,
-        encoder: &KeyEncoder,
-    ) -> Result<Self> {
-        Ok(match packing {
-            Some(packing) if packing.bits() <= u64::BITS => {
-                Self::Short(packing.pack(columns), packing.bits())
+    /// Compares keys whose packed form is equal.
+    fn compare(&self, row: u32, other: &Self, other_row: u32) -> Ordering {
+        if self.packing.is_exact() {
+            return Ordering::Equal;
+        }
+        let pairs = self.columns.iter().zip(&other.columns).zip(self.packing.descending());
+        for ((column, other), descending) in pairs {
+            let order = column.compare(row, other, other_row);
+            if order != Ordering::Equal {
+                return if *descending { order.reverse() } else { order };
             }
-            Some(packing) => Self::Long(packing.pack(columns)),
-            None => {
-                let rows = columns.first().map_or(0, |column| column.rows());
-                let all: Vec<u32> = (0..row_number(rows)).collect();
-                let arrays: Vec<ArrayRef> =
-                    columns.iter().map(|column| column.gather(&all)).collect::<Result<_>>()?;
-                Self::Bytes(KeyBytes::from(&encoder.encode_columns(&arrays)?))
-            }
-        })
+        }
+        Ordering::Equal
     }
+}
 
-    /// Returns the keys whose columns, in key order, are `arrays`.
-    pub(crate) fn of_arrays(
-        arrays: &[ArrayRef],
-        packing: Option<&Packing>,
-        encoder: &KeyEncoder,
-    ) -> Result<Self> {
+/// One key: the bound of a range.
+pub(crate) struct Bound {
+    columns: Vec<Column>,
+    keys: Keys,
+}
+
+impl Bound {
+    /// Returns the key whose columns, in key order, are `arrays` of one value.
+    pub(crate) fn new(arrays: &[ArrayRef], packing: &Packing) -> Result<Self> {
         let mut columns = Vec::with_capacity(arrays.len());
         for array in arrays {
             let mut column = Column::new(array.data_type())?;
             column.append(array)?;
             columns.push(column);
         }
-        Self::of(&columns.iter().collect::<Vec<_>>(), packing, encoder)
+        let keys = Keys::of(&KeyColumns { columns: columns.iter().collect(), packing });
+        Ok(Self { columns, keys })
+    }
+}
+
+impl Keys {
+    /// Returns no keys of the form that `packing` gives.
+    pub(crate) fn none(packing: &Packing) -> Self {
+        match packing.bits() {
+            bits @ 0..=u64::BITS => Self::Short(Vec::new(), bits),
+            _ => Self::Long(Vec::new()),
+        }
     }
 
-    /// Returns how many there are.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Short(keys, _) => keys.len(),
-            Self::Long(keys) => keys.len(),
-            Self::Bytes(keys) => keys.ends.len(),
+    /// Returns the keys of all rows.
+    pub(crate) fn of(key: &KeyColumns<'_>) -> Self {
+        match key.packing.bits() {
+            bits @ 0..=u64::BITS => Self::Short(key.packing.pack(&key.columns), bits),
+            _ => Self::Long(key.packing.pack(&key.columns)),
         }
     }
 
@@ -115,10 +123,6 @@ impl Keys {
         match self {
             Self::Short(keys, _) => keys.clear(),
             Self::Long(keys) => keys.clear(),
-            Self::Bytes(keys) => {
-                keys.ends.clear();
-                keys.bytes.clear();
-            }
         }
     }
 
@@ -127,44 +131,56 @@ impl Keys {
         match (self, other) {
             (Self::Short(keys, _), Self::Short(other, _)) => keys.extend_from_slice(&other[rows]),
             (Self::Long(keys), Self::Long(other)) => keys.extend_from_slice(&other[rows]),
-            (Self::Bytes(keys), Self::Bytes(other)) => {
-                rows.for_each(|row| keys.push(other.get(row)));
-            }
             _ => debug_assert!(false, "keys of one merge have one form"),
         }
     }
 
-    /// Returns the first of these sorted keys, from `start` on, that is at least the only one of
-    /// `bound`.
-    pub(crate) fn first_at_least(&self, start: usize, bound: &Self) -> usize {
-        start
-            + match (self, bound) {
+    /// Returns the first of these sorted keys of `key`, from `start` on, that is at least `bound`.
+    pub(crate) fn first_at_least(
+        &self,
+        key: &KeyColumns<'_>,
+        start: usize,
+        bound: &Bound,
+    ) -> usize {
+        let columns = KeyColumns { columns: bound.columns.iter().collect(), packing: key.packing };
+        let mut row = start
+            + match (self, &bound.keys) {
                 (Self::Short(keys, _), Self::Short(bound, _)) => {
                     keys[start..].partition_point(|key| *key < bound[0])
                 }
                 (Self::Long(keys), Self::Long(bound)) => {
                     keys[start..].partition_point(|key| *key < bound[0])
                 }
-                (Self::Bytes(keys), Self::Bytes(bound)) => {
-                    let rows: Vec<usize> = (start..keys.ends.len()).collect();
-                    rows.partition_point(|row| keys.get(*row) < bound.get(0))
-                }
                 _ => 0,
-            }
+            };
+        while self.equals(row, &bound.keys)
+            && key.compare(row_number(row), &columns, 0) == Ordering::Less
+        {
+            row += 1;
+        }
+        row
+    }
+
+    fn equals(&self, row: usize, bound: &Self) -> bool {
+        match (self, bound) {
+            (Self::Short(keys, _), Self::Short(bound, _)) => keys.get(row) == bound.first(),
+            (Self::Long(keys), Self::Long(bound)) => keys.get(row) == bound.first(),
+            _ => false,
+        }
     }
 
     /// Returns the rows in key order, rows of equal keys as they stand, and the places in that order
     /// whose key is that of the place before.
-    pub(crate) fn order(&self) -> (Vec<u32>, Vec<usize>) {
-        let count = self.len();
-        let number_bits = usize::BITS - count.leading_zeros();
+    pub(crate) fn order(&self, key: &KeyColumns<'_>) -> (Vec<u32>, Vec<usize>) {
         match self {
-            Self::Short(keys, bits) if bits + number_bits <= u64::BITS => {
-                short_order(keys, *bits, number_bits)
+            Self::Short(keys, bits) => {
+                let number_bits = usize::BITS - keys.len().leading_zeros();
+                if key.packing.is_exact() && bits + number_bits <= u64::BITS {
+                    return short_order(keys, *bits, number_bits);
+                }
+                long_order(keys.iter().map(|key| u128::from(*key)), key)
             }
-            Self::Short(keys, _) => long_order(keys.iter().map(|key| u128::from(*key))),
-            Self::Long(keys) => long_order(keys.iter().copied()),
-            Self::Bytes(keys) => bytes_order(keys),
+            Self::Long(keys) => long_order(keys.iter().copied(), key),
         }
     }
 }
@@ -185,56 +201,27 @@ fn short_order(keys: &[u64], bits: u32, number_bits: u32) -> (Vec<u32>, Vec<usiz
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the low bits are a row number")]
-fn long_order(keys: impl Iterator<Item = u128>) -> (Vec<u32>, Vec<usize>) {
+fn long_order(keys: impl Iterator<Item = u128>, key: &KeyColumns<'_>) -> (Vec<u32>, Vec<usize>) {
     let mut entries: Vec<u128> =
         keys.zip(0_u32..).map(|(key, row)| key << u32::BITS | u128::from(row)).collect();
+    let same = |left: u128, right: u128| left >> u32::BITS == right >> u32::BITS;
     entries.sort_unstable();
-    let ties = ties(&entries, |left, right| left >> u32::BITS == right >> u32::BITS);
-    (entries.into_iter().map(|entry| entry as u32).collect(), ties)
-}
-
-/// Sorts by sixteen bytes of the key behind those that all keys share; the rest decides ties.
-fn bytes_order(keys: &KeyBytes) -> (Vec<u32>, Vec<usize>) {
-    let count = keys.ends.len();
-    let shared = shared_bytes(keys);
-    let mut entries: Vec<(u128, u32)> =
-        (0..count).map(|row| (prefix(&keys.get(row)[shared..]), row_number(row))).collect();
-    entries.sort_unstable_by(|left, right| {
-        left.0
-            .cmp(&right.0)
-            .then_with(|| keys.get(left.1 as usize).cmp(keys.get(right.1 as usize)))
-            .then_with(|| left.1.cmp(&right.1))
-    });
+    if !key.packing.is_exact() {
+        for group in entries.chunk_by_mut(|left, right| same(*left, *right)) {
+            key.refine(group, key.packing.text_done());
+        }
+    }
     let ties = ties(&entries, |left, right| {
-        left.0 == right.0 && keys.get(left.1 as usize) == keys.get(right.1 as usize)
+        same(left, right) && key.compare(left as u32, key, right as u32) == Ordering::Equal
     });
-    (entries.into_iter().map(|(_, row)| row).collect(), ties)
+    (entries.into_iter().map(|entry| entry as u32).collect(), ties)
 }
 
 fn ties<T: Copy>(entries: &[T], equal: impl Fn(T, T) -> bool) -> Vec<usize> {
     (1..entries.len()).filter(|&at| equal(entries[at - 1], entries[at])).collect()
 }
 
-/// Returns how many bytes at their start all keys have in common.
-fn shared_bytes(keys: &KeyBytes) -> usize {
-    let Some(first) = (!keys.ends.is_empty()).then(|| keys.get(0)) else { return 0 };
-    (1..keys.ends.len()).fold(first.len(), |shared, row| {
-        let pairs = first[..shared].iter().zip(keys.get(row));
-        pairs.take_while(|(left, right)| left == right).count()
-    })
-}
-
-/// Returns the first sixteen bytes of a key as a number that compares as they do.
-fn prefix(key: &[u8]) -> u128 {
-    if let Some(bytes) = key.first_chunk::<16>() {
-        return u128::from_be_bytes(*bytes);
-    }
-    let mut bytes = [0; 16];
-    bytes[..key.len()].copy_from_slice(key);
-    u128::from_be_bytes(bytes)
-}
-
-/// The bits that one pass of the radix sort looks at: its counters fit the first cache.
+/// The most bits that one pass of the radix sort looks at: its counters fit the first cache.
 const RADIX_BITS: u32 = 11;
 
 /// So few entries are sorted faster by comparing them.
@@ -255,10 +242,10 @@ fn sort_by_bits(entries: &mut Vec<u64>, skipped: u32, bits: u32) {
     }
     let mut other = vec![0; entries.len()];
     let passes = bits.div_ceil(RADIX_BITS);
+    let step = bits.div_ceil(passes.max(1));
     for pass in 0..passes {
-        let width = (bits.div_ceil(passes)).min(bits - pass * bits.div_ceil(passes));
-        let shift = skipped + pass * bits.div_ceil(passes);
-        let mask = (1_u64 << width) - 1;
+        let shift = skipped + pass * step;
+        let mask = (1_u64 << step.min(skipped + bits - shift)) - 1;
         let digit = |entry: u64| (entry >> shift & mask) as usize;
         let mut starts = [0_u32; 1 << RADIX_BITS];
         entries.iter().for_each(|entry| starts[digit(*entry)] += 1);

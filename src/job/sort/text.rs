@@ -198,15 +198,20 @@ impl Texts {
 
     /// Returns the texts `order` as an array, which shares the heap if that is frozen.
     pub(super) fn gather(&self, order: &[u32], nulls: Option<NullBuffer>) -> ArrayRef {
-        let copied = || Buffer::from(self.heap.as_slice());
-        let buffer = self.frozen.clone().unwrap_or_else(copied);
+        let Some(buffer) = self.frozen.clone() else {
+            let mut copy = Self::default();
+            order.iter().for_each(|row| copy.push(self.get(*row as usize)));
+            copy.freeze();
+            let all: Vec<u32> = (0..).take(order.len()).collect();
+            return copy.gather(&all, nulls);
+        };
         let views: Vec<u128> = order.iter().map(|row| self.views[*row as usize]).collect();
         let buffers = if buffer.is_empty() { Vec::new() } else { vec![buffer] };
         let views = ScalarBuffer::from(views);
         #[expect(unsafe_code, reason = "checking every text again takes a tenth of a merge")]
         // SAFETY: views come from valid arrays (`append_views`), whose texts are copied as they are, or
-        // from `push` and `take`, which make them of bytes that they hold; `take` checks that each text
-        // of a block is UTF-8. Long texts stand in the one buffer at the offsets noted here.
+        // from `push` and `take`, which make them of bytes that they hold; only texts that were valid are
+        // pushed where strings are gathered, and `take` checks that each text of a block is UTF-8. Long texts stand in the one buffer at the offsets noted here.
         let array = unsafe { StringViewArray::new_unchecked(views, buffers, nulls) };
         Arc::new(array)
     }
