@@ -60,7 +60,7 @@ impl<'a> Inserter<'a> {
             .collect();
         let layout = Layout::new(table)?;
         let half = context.memory / 2;
-        let space = RunSpace::new(Arc::new(temp_directory(context)?), half);
+        let space = RunSpace::new(Arc::new(temp_directory(context)?), half / 2);
         let sorter = layout.is_sorted().then(|| {
             let budget = usize::try_from(half).unwrap_or(usize::MAX);
             Sorter::new(Arc::clone(&layout.encoder), Arc::clone(&space), budget)

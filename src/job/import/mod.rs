@@ -84,7 +84,7 @@ pub fn run(context: &JobContext, import: &plan::Import) -> Result<Imported> {
     }
     let temp = Arc::new(temp);
     let mut log = JobLog::start(context, job, import, &temp)?;
-    let space = RunSpace::new(Arc::clone(&temp), context.memory / 2);
+    let space = RunSpace::new(Arc::clone(&temp), context.memory / 4);
     let shared = Shared {
         context,
         files: &files,

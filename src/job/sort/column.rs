@@ -93,10 +93,10 @@ impl Column {
         &self.values
     }
 
-    /// Returns the texts of a column of texts that has no NULL.
-    pub(super) fn all_texts(&self) -> Option<&Texts> {
+    /// Returns the texts of a column of texts.
+    pub(super) fn texts(&self) -> Option<&Texts> {
         match &self.values {
-            Values::Text(texts) | Values::Other(_, texts) if self.valid.is_empty() => Some(texts),
+            Values::Text(texts) | Values::Other(_, texts) => Some(texts),
             _ => None,
         }
     }

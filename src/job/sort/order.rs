@@ -7,6 +7,7 @@ use arrow::array::ArrayRef;
 
 use super::column::Column;
 use super::pack::{HEAD_BYTES, Packing, head};
+use super::text::Texts;
 use crate::error::Result;
 
 /// Keys of rows, in any order, packed.
@@ -25,44 +26,60 @@ pub(crate) struct KeyColumns<'a> {
     pub(crate) packing: &'a Packing,
 }
 
-/// So few rows are sorted faster by comparing them.
-const FEW_ROWS: usize = 4;
+/// The next bytes of a text, and the entry that they belong to.
+type Next = (u128, u128);
 
 impl KeyColumns<'_> {
-    /// Sorts rows (the low 32 bits of each entry, ascending) whose packed keys are equal; of a text that
-    /// the keys end in, `done` bytes are known to be equal too.
+    /// Sorts entries (the low 32 bits are a row, ascending) whose packed keys are equal; of a text that
+    /// the keys end in, `done` bytes are known to be equal too. `at` is where they stand among all, whose
+    /// `ties` are noted.
     ///
     /// The next bytes of the texts are fetched once, not for every comparison.
     #[expect(clippy::cast_possible_truncation, reason = "the low bits are a row number")]
-    fn refine(&self, group: &mut [u128], done: usize) {
+    fn refine(
+        &self,
+        group: &mut [u128],
+        (at, done): (usize, usize),
+        room: &mut Vec<Next>,
+        ties: &mut Vec<usize>,
+    ) {
         if group.len() < 2 {
             return;
         }
-        let text = self.columns.get(self.packing.last_part()).and_then(|column| column.all_texts());
-        let descending = self.packing.descending().get(self.packing.last_part()) == Some(&true);
-        let Some(texts) = text.filter(|texts| {
-            group.len() > FEW_ROWS
-                && group.iter().any(|row| texts.get(*row as u32 as usize).len() > done)
+        let last = self.packing.last_part();
+        let texts = self.columns.get(last).and_then(|column| column.texts());
+        let has_more = |texts: &Texts, row: u32| texts.get(row as usize).len() > done;
+        let valid = |row: u32| self.columns.get(last).is_some_and(|column| !column.is_null(row));
+        let Some(texts) = texts.filter(|texts| {
+            group.iter().any(|row| has_more(texts, *row as u32))
+                && group.iter().all(|row| valid(*row as u32))
         }) else {
+            let compare = |left: u128, right: u128| self.compare(left as u32, self, right as u32);
             group.sort_unstable_by(|left, right| {
-                self.compare(*left as u32, self, *right as u32).then_with(|| left.cmp(right))
+                compare(*left, *right).then_with(|| left.cmp(right))
             });
+            let equal = |place: &usize| compare(group[place - 1], group[*place]).is_eq();
+            ties.extend((1..group.len()).filter(equal).map(|place| at + place));
             return;
         };
-        let mut rows: Vec<(u128, u128)> = group
-            .iter()
-            .map(|&row| {
-                let next = head(texts.get(row as u32 as usize).get(done..).unwrap_or_default());
-                (if descending { !next } else { next }, row)
-            })
-            .collect();
-        rows.sort_unstable();
-        group.iter_mut().zip(&rows).for_each(|(entry, (_, row))| *entry = *row);
+        let base = room.len();
+        let descending = self.packing.descending().get(last) == Some(&true);
+        room.extend(group.iter().map(|&row| {
+            let next = head(texts.get(row as u32 as usize).get(done..).unwrap_or_default());
+            (if descending { !next } else { next }, row)
+        }));
+        room[base..].sort_unstable();
+        group.iter_mut().zip(&room[base..]).for_each(|(entry, (_, row))| *entry = *row);
         let mut start = 0;
-        for equal in rows.chunk_by(|left, right| left.0 == right.0) {
-            self.refine(&mut group[start..start + equal.len()], done + HEAD_BYTES);
-            start += equal.len();
+        while start < group.len() {
+            let next = room[base + start].0;
+            let same = room[base + start..].iter().take_while(|(other, _)| *other == next).count();
+            let end = start + same;
+            self.refine(&mut group[start..end], (at + start, done + HEAD_BYTES), room, ties);
+            room.truncate(base + group.len());
+            start = end;
         }
+        room.truncate(base);
     }
 
     /// Compares keys whose packed form is equal.
@@ -206,14 +223,16 @@ fn long_order(keys: impl Iterator<Item = u128>, key: &KeyColumns<'_>) -> (Vec<u3
         keys.zip(0_u32..).map(|(key, row)| key << u32::BITS | u128::from(row)).collect();
     let same = |left: u128, right: u128| left >> u32::BITS == right >> u32::BITS;
     entries.sort_unstable();
-    if !key.packing.is_exact() {
-        for group in entries.chunk_by_mut(|left, right| same(*left, *right)) {
-            key.refine(group, key.packing.text_done());
-        }
+    if key.packing.is_exact() {
+        let ties = ties(&entries, same);
+        return (entries.into_iter().map(|entry| entry as u32).collect(), ties);
     }
-    let ties = ties(&entries, |left, right| {
-        same(left, right) && key.compare(left as u32, key, right as u32) == Ordering::Equal
-    });
+    let (mut room, mut ties, mut at) = (Vec::new(), Vec::new(), 0);
+    let done = key.packing.text_done();
+    for group in entries.chunk_by_mut(|left, right| same(*left, *right)) {
+        key.refine(group, (at, done), &mut room, &mut ties);
+        at += group.len();
+    }
     (entries.into_iter().map(|entry| entry as u32).collect(), ties)
 }
 
