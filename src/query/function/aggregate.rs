@@ -3,19 +3,13 @@
 //! The sum of INT2 and INT4 is INT8, that of INT8 a decimal of 38 digits; a decimal's sum has more
 //! digits before the point. What does not fit is 22003. An average is its sum divided by its count.
 
-use std::collections::HashSet;
-use std::fmt::Debug;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray,
-};
-use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{
     DataType, Decimal128Type, Decimal256Type, Field, FieldRef, Float64Type, Int64Type,
-    IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, ToByteSlice,
+    IntervalMonthDayNanoType, IntervalUnit,
 };
-use datafusion::common::{Result as QueryResult, ScalarValue};
+use datafusion::common::Result as QueryResult;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::expr::{
     AggregateFunction, AggregateFunctionParams, NullTreatment, WindowFunction, WindowFunctionParams,
@@ -24,14 +18,14 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::planner::{PlannerResult, RawAggregateExpr, RawWindowExpr};
 use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, GroupsAccumulator, ReversedUDAF,
-    Signature, Volatility, WindowFunctionDefinition,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, GroupsAccumulator, ReversedUDAF, Signature,
+    Volatility, WindowFunctionDefinition,
 };
 
-use super::super::checked::{Op, arithmetic, overflow};
-use super::super::decimal::fitted_array;
+use super::super::checked::{Op, arithmetic};
 use super::super::error::external;
 use super::super::sql_types::title_of_field;
+use super::total::{DistinctTotal, GroupTotals, RunningTotal};
 use crate::error::{Error, SqlState};
 
 /// Returns the aggregate of ours with this name.
@@ -98,58 +92,6 @@ pub(in crate::query) fn plan_window(raw: RawWindowExpr) -> PlannerResult<RawWind
     PlannerResult::Planned(arithmetic(Op::Divide, of(sum(true)), of(count_udaf())))
 }
 
-/// A type whose values add up.
-trait Total: ArrowPrimitiveType + Debug + Send {
-    /// Returns the sum, unless it overflows.
-    fn plus(left: Self::Native, right: Self::Native) -> Option<Self::Native>;
-    /// Returns the difference, unless it overflows.
-    fn minus(left: Self::Native, right: Self::Native) -> Option<Self::Native>;
-}
-
-macro_rules! totals {
-    ($($name:ident)+) => {$(
-        impl Total for $name {
-            fn plus(left: Self::Native, right: Self::Native) -> Option<Self::Native> {
-                left.checked_add(right)
-            }
-
-            fn minus(left: Self::Native, right: Self::Native) -> Option<Self::Native> {
-                left.checked_sub(right)
-            }
-        }
-    )+};
-}
-
-totals! { Int64Type Decimal128Type Decimal256Type }
-
-impl Total for Float64Type {
-    fn plus(left: f64, right: f64) -> Option<f64> {
-        Some(left + right)
-    }
-
-    fn minus(left: f64, right: f64) -> Option<f64> {
-        Some(left - right)
-    }
-}
-
-impl Total for IntervalMonthDayNanoType {
-    fn plus(left: Self::Native, right: Self::Native) -> Option<Self::Native> {
-        Some(IntervalMonthDayNano::new(
-            left.months.checked_add(right.months)?,
-            left.days.checked_add(right.days)?,
-            left.nanoseconds.checked_add(right.nanoseconds)?,
-        ))
-    }
-
-    fn minus(left: Self::Native, right: Self::Native) -> Option<Self::Native> {
-        Some(IntervalMonthDayNano::new(
-            left.months.checked_sub(right.months)?,
-            left.days.checked_sub(right.days)?,
-            left.nanoseconds.checked_sub(right.nanoseconds)?,
-        ))
-    }
-}
-
 /// Calls a macro with the primitive type of a sum.
 macro_rules! by_type {
     ($data_type:expr, $make:ident) => {
@@ -186,29 +128,14 @@ impl AggregateUDFImpl for Sum {
             return Err(no_sum(types));
         };
         Ok(vec![match data_type {
-            DataType::Int8
-            | DataType::Int16
-            | DataType::Int32
-            | DataType::UInt8
-            | DataType::UInt16
-                if self.wide =>
-            {
-                DataType::Decimal128(20, 0)
-            }
-            DataType::Null
-            | DataType::Int8
-            | DataType::Int16
-            | DataType::Int32
-            | DataType::UInt8
-            | DataType::UInt16 => DataType::Int64,
-            DataType::Int64 | DataType::UInt32 | DataType::UInt64 => DataType::Decimal128(20, 0),
+            // The values are added up as they are: no pass over them to widen them first.
+            DataType::Int16 | DataType::Int32 | DataType::Int64 => data_type.clone(),
+            DataType::Null | DataType::Int8 | DataType::UInt8 | DataType::UInt16 => DataType::Int32,
+            DataType::UInt32 => DataType::Int64,
+            DataType::UInt64 => DataType::Decimal128(20, 0),
             DataType::Float16 | DataType::Float32 | DataType::Float64 => DataType::Float64,
             DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
                 DataType::Decimal128(*precision, *scale)
-            }
-            // The sum of values that fill 38 digits needs more.
-            DataType::Decimal128(precision, scale) if *precision > 34 && !self.wide => {
-                DataType::Decimal256(*precision, *scale)
             }
             DataType::Decimal128(..) | DataType::Decimal256(..) => data_type.clone(),
             DataType::Interval(_) | DataType::Duration(_) => {
@@ -220,6 +147,12 @@ impl AggregateUDFImpl for Sum {
 
     fn return_type(&self, types: &[DataType]) -> QueryResult<DataType> {
         Ok(match &types[0] {
+            DataType::Int16 | DataType::Int32 if !self.wide => DataType::Int64,
+            DataType::Int16 | DataType::Int32 | DataType::Int64 => DataType::Decimal128(38, 0),
+            // The sum of values that fill 38 digits needs more.
+            DataType::Decimal128(precision, scale) if *precision > 34 && !self.wide => {
+                DataType::Decimal256(76, *scale)
+            }
             DataType::Decimal128(precision, scale) => {
                 DataType::Decimal128(precision.saturating_add(19).min(38), *scale)
             }
@@ -292,231 +225,4 @@ fn no_sum(types: &[DataType]) -> datafusion::common::DataFusionError {
         SqlState::UNDEFINED_FUNCTION,
         format!("function sum({}) does not exist", titles.join(", ")),
     ))
-}
-
-fn too_large(target: &DataType) -> datafusion::common::DataFusionError {
-    external(match target {
-        DataType::Interval(_) => {
-            Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "interval out of range")
-        }
-        DataType::Int64 => overflow("bigint"),
-        _ => overflow("numeric"),
-    })
-}
-
-/// Returns a sum as a scalar of its declared type, or the error that it does not fit.
-fn finished<T: Total>(value: Option<T::Native>, target: &DataType) -> QueryResult<ScalarValue> {
-    let array = PrimitiveArray::<T>::from_iter([value]);
-    let array: ArrayRef = Arc::new(array.with_data_type(target.clone()));
-    ScalarValue::try_from_array(&fitted_array(&array, target).map_err(external)?, 0)
-}
-
-/// The sum of one group, or of a window that moves.
-#[derive(Debug)]
-struct RunningTotal<T: Total> {
-    total: T::Native,
-    count: u64,
-    target: DataType,
-}
-
-impl<T: Total> RunningTotal<T> {
-    fn new(target: DataType) -> Self {
-        Self { total: T::Native::default(), count: 0, target }
-    }
-
-    fn fold(
-        &mut self,
-        array: &ArrayRef,
-        step: fn(T::Native, T::Native) -> Option<T::Native>,
-    ) -> QueryResult<u64> {
-        let values = array.as_primitive::<T>();
-        let mut total = self.total;
-        for value in values.iter().flatten() {
-            total = step(total, value).ok_or_else(|| too_large(&self.target))?;
-        }
-        self.total = total;
-        Ok((values.len() - values.null_count()) as u64)
-    }
-}
-
-impl<T: Total> Accumulator for RunningTotal<T> {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> QueryResult<()> {
-        self.count += self.fold(&values[0], T::plus)?;
-        Ok(())
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> QueryResult<()> {
-        self.update_batch(states)
-    }
-
-    fn retract_batch(&mut self, values: &[ArrayRef]) -> QueryResult<()> {
-        self.count -= self.fold(&values[0], T::minus)?;
-        Ok(())
-    }
-
-    fn supports_retract_batch(&self) -> bool {
-        true
-    }
-
-    fn evaluate(&mut self) -> QueryResult<ScalarValue> {
-        finished::<T>((self.count > 0).then_some(self.total), &self.target)
-    }
-
-    fn state(&mut self) -> QueryResult<Vec<ScalarValue>> {
-        Ok(vec![self.evaluate()?])
-    }
-
-    fn size(&self) -> usize {
-        size_of_val(self)
-    }
-}
-
-/// The sum of the different values of one group.
-#[derive(Debug)]
-struct DistinctTotal<T: Total> {
-    seen: HashSet<Box<[u8]>>,
-    values: Vec<T::Native>,
-    target: DataType,
-}
-
-impl<T: Total> DistinctTotal<T> {
-    fn new(target: DataType) -> Self {
-        Self { seen: HashSet::new(), values: Vec::new(), target }
-    }
-}
-
-impl<T: Total> Accumulator for DistinctTotal<T> {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> QueryResult<()> {
-        for value in values[0].as_primitive::<T>().iter().flatten() {
-            if self.seen.insert(value.to_byte_slice().into()) {
-                self.values.push(value);
-            }
-        }
-        Ok(())
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> QueryResult<()> {
-        for list in states[0].as_list::<i32>().iter().flatten() {
-            self.update_batch(&[list])?;
-        }
-        Ok(())
-    }
-
-    fn evaluate(&mut self) -> QueryResult<ScalarValue> {
-        let mut total = None;
-        for value in &self.values {
-            total = Some(match total {
-                None => *value,
-                Some(total) => T::plus(total, *value).ok_or_else(|| too_large(&self.target))?,
-            });
-        }
-        finished::<T>(total, &self.target)
-    }
-
-    fn state(&mut self) -> QueryResult<Vec<ScalarValue>> {
-        let values = PrimitiveArray::<T>::from_iter_values(self.values.iter().copied());
-        let values: ArrayRef = Arc::new(values.with_data_type(self.target.clone()));
-        let list = datafusion::common::utils::SingleRowListArrayBuilder::new(values);
-        Ok(vec![list.build_list_scalar()])
-    }
-
-    fn size(&self) -> usize {
-        size_of_val(self) + self.values.capacity() * (size_of::<T::Native>() * 2 + 32)
-    }
-}
-
-/// The sums of many groups.
-struct GroupTotals<T: Total> {
-    totals: Vec<T::Native>,
-    /// Which groups had a value.
-    seen: Vec<bool>,
-    target: DataType,
-}
-
-impl<T: Total> GroupTotals<T> {
-    fn new(target: DataType) -> Self {
-        Self { totals: Vec::new(), seen: Vec::new(), target }
-    }
-
-    fn add(&mut self, group: usize, value: T::Native) -> QueryResult<()> {
-        match T::plus(self.totals[group], value) {
-            Some(total) => self.totals[group] = total,
-            None => return Err(too_large(&self.target)),
-        }
-        self.seen[group] = true;
-        Ok(())
-    }
-
-    fn emit(&mut self, emit_to: EmitTo) -> ArrayRef {
-        let totals = emit_to.take_needed(&mut self.totals);
-        let seen = emit_to.take_needed(&mut self.seen);
-        let nulls = NullBuffer::from(seen);
-        let array = PrimitiveArray::<T>::new(totals.into(), Some(nulls));
-        Arc::new(array.with_data_type(self.target.clone()))
-    }
-}
-
-impl<T: Total> GroupsAccumulator for GroupTotals<T> {
-    fn update_batch(
-        &mut self,
-        values: &[ArrayRef],
-        group_indices: &[usize],
-        opt_filter: Option<&BooleanArray>,
-        total_num_groups: usize,
-    ) -> QueryResult<()> {
-        self.totals.resize(total_num_groups, T::Native::default());
-        self.seen.resize(total_num_groups, false);
-        let values = values[0].as_primitive::<T>();
-        if values.null_count() == 0 && opt_filter.is_none() {
-            for (group, value) in group_indices.iter().zip(values.values()) {
-                self.add(*group, *value)?;
-            }
-            return Ok(());
-        }
-        for (row, group) in group_indices.iter().enumerate() {
-            let wanted = opt_filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            if wanted && values.is_valid(row) {
-                self.add(*group, values.value(row))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn merge_batch(
-        &mut self,
-        values: &[ArrayRef],
-        group_indices: &[usize],
-        total_num_groups: usize,
-    ) -> QueryResult<()> {
-        self.update_batch(values, group_indices, None, total_num_groups)
-    }
-
-    fn evaluate(&mut self, emit_to: EmitTo) -> QueryResult<ArrayRef> {
-        let totals = self.emit(emit_to);
-        fitted_array(&totals, &self.target).map_err(external)
-    }
-
-    fn state(&mut self, emit_to: EmitTo) -> QueryResult<Vec<ArrayRef>> {
-        Ok(vec![self.emit(emit_to)])
-    }
-
-    fn convert_to_state(
-        &self,
-        values: &[ArrayRef],
-        opt_filter: Option<&BooleanArray>,
-    ) -> QueryResult<Vec<ArrayRef>> {
-        let values = values[0].as_primitive::<T>();
-        let array: PrimitiveArray<T> = (0..values.len())
-            .map(|row| {
-                let wanted =
-                    opt_filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-                (wanted && values.is_valid(row)).then(|| values.value(row))
-            })
-            .collect();
-        Ok(vec![Arc::new(array.with_data_type(self.target.clone()))])
-    }
-
-    fn size(&self) -> usize {
-        self.totals.capacity() * size_of::<T::Native>() + self.seen.capacity()
-    }
 }

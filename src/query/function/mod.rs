@@ -14,6 +14,7 @@ mod pattern;
 mod session;
 mod text;
 mod to_char;
+mod total;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
