@@ -15,6 +15,7 @@ use datafusion::physical_expr_common::datum::apply;
 
 use super::checked::{Op, division_by_zero, out_of_range, overflow, widen};
 use super::error::IntoOurs;
+use super::narrow;
 use crate::error::Result;
 
 /// The digits behind the point that a quotient has at least.
@@ -129,6 +130,9 @@ pub(super) fn compute(
     right: &ColumnarValue,
     target: &DataType,
 ) -> Result<ColumnarValue> {
+    if let Some(value) = narrow::compute(op, left, right, target) {
+        return Ok(value);
+    }
     let (Some(left_shape), Some(right_shape)) =
         (shape(&left.data_type()), shape(&right.data_type()))
     else {

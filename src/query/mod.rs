@@ -21,6 +21,7 @@ mod function;
 mod group;
 mod in_order;
 mod names;
+mod narrow;
 mod nullable;
 mod operator;
 mod planner;

@@ -378,9 +378,8 @@ impl<T: Total> GroupTotals<T> {
         }
         for (total, sums) in self.totals.iter_mut().zip(sums) {
             let sum = T::of(sums.into_iter().fold(0, i128::wrapping_add));
-            *total = sum
-                .and_then(|sum| T::plus(*total, sum))
-                .ok_or_else(|| too_large(&self.target))?;
+            *total =
+                sum.and_then(|sum| T::plus(*total, sum)).ok_or_else(|| too_large(&self.target))?;
         }
         Ok(())
     }
