@@ -309,7 +309,9 @@ impl TableProvider for StoredTable {
         Ok(filters
             .iter()
             .map(|filter| {
-                if prune::ranges([*filter], &self.table).is_empty() {
+                if prune::exact(filter, &self.table).is_some() {
+                    TableProviderFilterPushDown::Exact
+                } else if prune::ranges([*filter], &self.table).is_empty() {
                     TableProviderFilterPushDown::Unsupported
                 } else {
                     TableProviderFilterPushDown::Inexact
@@ -353,6 +355,11 @@ impl TableProvider for StoredTable {
         let request = ScanRequest {
             columns: wanted,
             ranges,
+            filters: filters
+                .iter()
+                .filter_map(|filter| prune::exact(filter, &self.table))
+                .flatten()
+                .collect(),
             batch_rows: state.config().batch_size(),
             rowid,
             part: None,

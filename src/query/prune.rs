@@ -1,6 +1,7 @@
 //! From filters to ranges of columns, and from ranges to the segments that can be skipped.
 //!
-//! A range is only ever wider than its filter: rows are filtered again above the scan.
+//! A range is only ever wider than its filter: rows are filtered again above the scan, unless the
+//! scan can try the very condition on the integers that stand for the values.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use datafusion::logical_expr::{Expr, Operator};
 
 use super::cast::strict;
 use crate::catalog::{ColumnDescriptor, TableDescriptor};
-use crate::store::{ColumnRange, ColumnStatistics, Segment};
+use crate::store::{ColumnFilter, ColumnRange, ColumnStatistics, Segment};
 use crate::types::{self, SqlType};
 
 /// The longest list of IN that is looked through for its least and greatest value.
@@ -146,6 +147,57 @@ fn stored(column: &ColumnDescriptor, value: &ScalarValue) -> Option<ArrayRef> {
     }
 }
 
+/// Returns conditions on single columns that together are exactly `filter`, if there are.
+pub(super) fn exact(filter: &Expr, table: &TableDescriptor) -> Option<Vec<ColumnFilter>> {
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            let mut found = exact(left, table)?;
+            found.extend(exact(right, table)?);
+            Some(found)
+        }
+        Expr::Between(between) if !between.negated => {
+            let column = table.column(&column_of(&between.expr)?.name)?;
+            let low = whole(column, literal_of(&between.low)?)?;
+            let high = whole(column, literal_of(&between.high)?)?;
+            Some(vec![ColumnFilter { column: column.id, low, high }])
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let (column, op, value) = match (column_of(left), literal_of(right)) {
+                (Some(column), Some(value)) => (column, *op, value),
+                _ => (column_of(right)?, op.swap()?, literal_of(left)?),
+            };
+            let column = table.column(&column.name)?;
+            let value = whole(column, value)?;
+            let (low, high) = match op {
+                Operator::Eq => (value, value),
+                Operator::Lt => (i128::MIN, value.checked_sub(1)?),
+                Operator::LtEq => (i128::MIN, value),
+                Operator::Gt => (value.checked_add(1)?, i128::MAX),
+                Operator::GtEq => (value, i128::MAX),
+                _ => return None,
+            };
+            Some(vec![ColumnFilter { column: column.id, low, high }])
+        }
+        _ => None,
+    }
+}
+
+/// Returns the integer that stands for a value of just the column's type.
+fn whole(column: &ColumnDescriptor, value: &ScalarValue) -> Option<i128> {
+    if value.data_type() != column.sql_type.storage() {
+        return None;
+    }
+    Some(match value {
+        ScalarValue::Int16(Some(value)) => (*value).into(),
+        ScalarValue::Int32(Some(value)) | ScalarValue::Date32(Some(value)) => (*value).into(),
+        ScalarValue::Int64(Some(value))
+        | ScalarValue::Time64Microsecond(Some(value))
+        | ScalarValue::TimestampMicrosecond(Some(value), _) => (*value).into(),
+        ScalarValue::Decimal128(Some(value), _, _) => *value,
+        _ => return None,
+    })
+}
+
 /// Returns the segments that may hold wanted rows.
 pub(super) fn segments(all: &[Arc<Segment>], ranges: &[ColumnRange]) -> Vec<Arc<Segment>> {
     all.iter()
@@ -227,6 +279,27 @@ mod tests {
         check(&col("a").eq(lit(9_i64)).or(col("a").lt(lit(4_i64))), Some((None, Some(9))));
         check(&col("a").not_eq(lit(5_i64)), None);
         check(&col("b").eq(lit(5_i64)), None);
+    }
+
+    #[test]
+    fn finds_exact_conditions() {
+        let check = |filter: &Expr, expected: Option<&[(i128, i128)]>| {
+            let found = exact(filter, &table());
+            let found: Option<Vec<_>> =
+                found.map(|all| all.iter().map(|each| (each.low, each.high)).collect());
+            assert_eq!(found.as_deref(), expected, "{filter}");
+        };
+        check(&col("a").eq(lit(5_i64)), Some(&[(5, 5)]));
+        check(&lit(5_i64).lt(col("a")), Some(&[(6, i128::MAX)]));
+        check(&col("a").lt(lit(5_i64)), Some(&[(i128::MIN, 4)]));
+        check(&col("a").between(lit(1_i64), lit(2_i64)), Some(&[(1, 2)]));
+        check(
+            &col("a").gt_eq(lit(1_i64)).and(col("a").lt_eq(lit(2_i64))),
+            Some(&[(1, i128::MAX), (i128::MIN, 2)]),
+        );
+        check(&col("a").eq(lit(9_i64)).or(col("a").lt(lit(4_i64))), None);
+        check(&col("a").not_eq(lit(5_i64)), None);
+        check(&col("a").eq(lit(5_i32)), None);
     }
 
     #[test]

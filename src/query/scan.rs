@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
-use datafusion::arrow::compute::SortOptions;
+use datafusion::arrow::compute::{BatchCoalescer, SortOptions};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result as QueryResult, Statistics};
@@ -194,6 +194,9 @@ impl DisplayAs for ScanExec {
                 .collect();
             write!(f, ", ranges=[{}]", limited.join(", "))?;
         }
+        if !self.request.filters.is_empty() {
+            write!(f, ", filtered")?;
+        }
         if let Some(limit) = self.limit {
             write!(f, ", limit={limit}")?;
         }
@@ -236,10 +239,19 @@ impl ExecutionPlan for ScanExec {
         let Some(group) = self.groups.get(partition) else {
             return Err(external(Error::internal(format!("no partition {partition}"))));
         };
+        let schema = self.schema();
+        // What filters leave of batches is put together, unless there is nothing in it to copy.
+        let gathers = !self.request.filters.is_empty() && !schema.fields().is_empty();
+        let gathered = gathers.then(|| {
+            let rows = self.request.batch_rows.max(1);
+            BatchCoalescer::new(Arc::clone(&schema), rows)
+                .with_biggest_coalesce_batch_size(Some(rows / 2))
+        });
         let batches = Batches {
             source: Arc::clone(&self.source),
             request: Arc::clone(&self.request),
-            schema: self.schema(),
+            schema,
+            gathered,
             waiting: group.iter().cloned().collect(),
             current: None,
             left: self.limit,
@@ -281,6 +293,8 @@ struct Batches {
     source: Arc<ScanSource>,
     request: Arc<ScanRequest>,
     schema: SchemaRef,
+    /// Puts small batches together, if they are.
+    gathered: Option<BatchCoalescer>,
     waiting: VecDeque<Piece>,
     current: Option<SegmentScan>,
     left: Option<usize>,
@@ -292,12 +306,38 @@ impl Batches {
         if self.left == Some(0) {
             return Ok(None);
         }
+        if self.gathered.is_none() {
+            return Ok(self.read_piece()?.map(|batch| self.cut(batch)));
+        }
+        loop {
+            let gathered = self.gathered.as_mut().and_then(BatchCoalescer::next_completed_batch);
+            if let Some(batch) = gathered {
+                return Ok(Some(self.cut(batch)));
+            }
+            let batch = self.read_piece()?;
+            let Some(gathered) = &mut self.gathered else { return Ok(None) };
+            let over = batch.is_none();
+            if let Some(batch) = batch {
+                gathered.push_batch(batch).map_err(Error::internal)?;
+            }
+            let enough = self.left.is_some_and(|left| gathered.get_buffered_rows() >= left);
+            if over || enough {
+                gathered.finish_buffered_batch().map_err(Error::internal)?;
+            }
+            if over && gathered.is_empty() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Returns the next rows as the segments give them.
+    fn read_piece(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if let Some(scan) = &mut self.current {
                 if let Some(batch) = scan.next() {
-                    let batch = self.convert(&batch?)?;
+                    let batch = batch?;
                     if batch.num_rows() > 0 {
-                        return Ok(Some(self.cut(batch)));
+                        return self.convert(&batch).map(Some);
                     }
                     continue;
                 }

@@ -23,6 +23,8 @@ mod tests;
 
 pub use changes::Changes;
 pub use manifest::{ColumnStatistics, Manifest, RowIds, Segment};
-pub use segment::{ColumnRange, ScanRequest, SegmentColumn, SegmentScan, SegmentWriter};
+pub use segment::{
+    ColumnFilter, ColumnRange, ScanRequest, SegmentColumn, SegmentScan, SegmentWriter,
+};
 pub use store::{OpenOptions, Store};
 pub use view::View;

@@ -4,6 +4,7 @@ mod checksum;
 mod column_chunk;
 mod dictionary;
 mod encoding;
+mod filter;
 mod integer_pages;
 mod packing;
 mod prune;
@@ -16,6 +17,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use filter::ColumnFilter;
 pub use prune::ColumnRange;
 pub(super) use reader::{OpenFiles, OpenSegment};
 pub use reader::{ScanRequest, SegmentScan};

@@ -5,9 +5,13 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
+};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{FilterBuilder, cast};
+use arrow::datatypes::{DataType, Decimal64Type, Decimal128Type, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use parquet::DecodeResult;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -17,6 +21,7 @@ use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
 
 use super::checksum::read_ranges;
+use super::filter::{ColumnFilter, narrowed, select, within};
 use super::prune::{rows_to_read, subtract};
 use super::{ColumnRange, PAGE_ROWS, SegmentColumn};
 use crate::catalog::{ColumnId, ROWID, TableId};
@@ -35,6 +40,12 @@ const BATCH_ROWS: usize = 8192;
 /// The rows of a part, about, when a segment is read by several threads.
 const PART_ROWS: u64 = 160_000;
 
+/// The most rows whose conditions are tried before any other column is decoded.
+const FEW_ROWS: u64 = 2 * PAGE_ROWS as u64;
+
+/// The most digits of decimals that Parquet holds in 64 bits.
+const NARROW_DIGITS: u8 = 18;
+
 /// How much of a file's end is read to find its footer.
 const FOOTER_GUESS: u64 = 64 << 10;
 
@@ -45,7 +56,9 @@ pub struct ScanRequest {
     pub columns: Vec<ColumnId>,
     /// Conditions that all hold for wanted rows; used to skip, never to filter exactly.
     pub ranges: Vec<ColumnRange>,
-    /// Rows per batch; 0 is 8,192.
+    /// Conditions that exactly the rows of the batches meet.
+    pub filters: Vec<ColumnFilter>,
+    /// Rows per batch before filters; 0 is 8,192.
     pub batch_rows: usize,
     /// Whether to add a last column `rowid` (Int64).
     pub rowid: bool,
@@ -58,6 +71,8 @@ pub struct ScanRequest {
 pub(in crate::store) struct OpenSegment {
     file: File,
     metadata: ArrowReaderMetadata,
+    /// The same for decoding: decimals that Parquet holds in 64 bits come in as many.
+    narrow: ArrowReaderMetadata,
     /// The Parquet leaf and the position of each column, by its id.
     columns: HashMap<ColumnId, (usize, usize)>,
 }
@@ -102,8 +117,12 @@ impl OpenSegment {
             ));
         }
         let metadata = Arc::new(read_metadata(&file, segment)?);
-        let metadata = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())
-            .map_err(|error| read_error(path, error))?;
+        let failed = |error| read_error(path, error);
+        let options = ArrowReaderOptions::new();
+        let metadata = ArrowReaderMetadata::try_new(metadata, options).map_err(failed)?;
+        let options = ArrowReaderOptions::new().with_schema(narrow_schema(metadata.schema()));
+        let narrow = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
+            .map_err(failed)?;
         let parquet = metadata.parquet_schema();
         let mut columns = HashMap::new();
         for leaf in 0..parquet.num_columns() {
@@ -113,8 +132,20 @@ impl OpenSegment {
                 columns.insert(ColumnId(id), (leaf, root));
             }
         }
-        Ok(Self { file, metadata, columns })
+        Ok(Self { file, metadata, narrow, columns })
     }
+}
+
+/// Returns the schema in which decimals of few digits have 64 bits.
+fn narrow_schema(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Decimal128(precision, scale) if *precision <= NARROW_DIGITS => {
+            let narrow = DataType::Decimal64(*precision, *scale);
+            Arc::new(field.as_ref().clone().with_data_type(narrow))
+        }
+        _ => Arc::clone(field),
+    });
+    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
 }
 
 fn read_metadata(file: &File, segment: &Segment) -> Result<ParquetMetaData> {
@@ -147,23 +178,11 @@ impl Store {
         columns: &[SegmentColumn],
         request: &ScanRequest,
     ) -> Result<SegmentScan> {
-        let schema = scan_schema(columns, request)?;
-        let mut scan = SegmentScan {
-            segment: Arc::clone(segment),
-            open: None,
-            schema,
-            sources: Vec::new(),
-            decoder: None,
-            rows: VecDeque::new(),
-            batch_rows: if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows },
-            rowids: request.rowid.then_some(segment.rowids).flatten(),
-            rowid: request.rowid,
-            failed: false,
-        };
+        let mut scan = SegmentScan::new(segment, columns, request)?;
         if !segment.may_match(&request.ranges) {
             return Ok(scan);
         }
-        if request.columns.is_empty() && request.ranges.is_empty() {
+        if request.columns.is_empty() && request.ranges.is_empty() && request.filters.is_empty() {
             let all = std::iter::once(0..segment.rows).collect();
             scan.rows = part_of(all, segment.rows, request.part).into();
             return Ok(scan);
@@ -174,7 +193,19 @@ impl Store {
         })
         .map_err(|error| read_error(segment.data.path(), error))?;
         scan.rows = part_of(rows, segment.rows, request.part).into();
-        scan.start(open, request)?;
+        let left: u64 = scan.rows.iter().map(|range| range.end - range.start).sum();
+        if !request.filters.is_empty() && left <= FEW_ROWS {
+            let tried = ScanRequest { filters: request.filters.clone(), ..ScanRequest::default() };
+            let mut trial = SegmentScan::new(segment, columns, &tried)?;
+            trial.rows = scan.rows;
+            trial.start(Arc::clone(&open), &tried)?;
+            scan.rows = trial.select()?.into();
+            scan.conditions.clear();
+            let untried = ScanRequest { filters: Vec::new(), ..request.clone() };
+            scan.start(open, &untried)?;
+        } else {
+            scan.start(open, request)?;
+        }
         Ok(scan)
     }
 
@@ -220,6 +251,8 @@ pub struct SegmentScan {
     schema: SchemaRef,
     /// Where each column comes from: a position in decoded batches, or nowhere.
     sources: Vec<Option<usize>>,
+    /// What rows must meet.
+    conditions: Vec<Condition>,
     /// Decodes the columns, if any are read.
     decoder: Option<ParquetPushDecoder>,
     /// The rows that are still to come.
@@ -230,6 +263,13 @@ pub struct SegmentScan {
     failed: bool,
 }
 
+/// A filter, and where its column is in decoded batches; nowhere if the file lacks it.
+struct Condition {
+    filter: ColumnFilter,
+    storage: DataType,
+    position: Option<usize>,
+}
+
 impl std::fmt::Debug for SegmentScan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SegmentScan").field("segment", &self.segment.file).finish_non_exhaustive()
@@ -237,6 +277,34 @@ impl std::fmt::Debug for SegmentScan {
 }
 
 impl SegmentScan {
+    /// Returns a scan of no rows.
+    fn new(
+        segment: &Arc<Segment>,
+        columns: &[SegmentColumn],
+        request: &ScanRequest,
+    ) -> Result<Self> {
+        let condition = |filter: &ColumnFilter| {
+            let column = columns.iter().find(|column| column.id == filter.column);
+            let column = column
+                .ok_or_else(|| Error::internal(format!("no column {} to filter", filter.column)))?;
+            let storage = column.sql_type.storage();
+            Ok(Condition { filter: *filter, storage, position: None })
+        };
+        Ok(Self {
+            segment: Arc::clone(segment),
+            open: None,
+            schema: scan_schema(columns, request)?,
+            sources: Vec::new(),
+            conditions: request.filters.iter().map(condition).collect::<Result<_>>()?,
+            decoder: None,
+            rows: VecDeque::new(),
+            batch_rows: if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows },
+            rowids: request.rowid.then_some(segment.rowids).flatten(),
+            rowid: request.rowid,
+            failed: false,
+        })
+    }
+
     /// Returns the schema of the batches.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
@@ -245,8 +313,10 @@ impl SegmentScan {
     /// Prepares decoding of the columns that the file has.
     fn start(&mut self, open: Arc<OpenSegment>, request: &ScanRequest) -> Result<()> {
         let found = |id: &ColumnId| open.columns.get(id).copied();
+        let filtered = request.filters.iter().map(|filter| &filter.column);
+        let wanted = request.columns.iter().chain(filtered);
         let mut positions: Vec<usize> =
-            request.columns.iter().filter_map(found).map(|(_, position)| position).collect();
+            wanted.filter_map(found).map(|(_, position)| position).collect();
         positions.sort_unstable();
         positions.dedup();
         self.sources = request
@@ -254,12 +324,20 @@ impl SegmentScan {
             .iter()
             .map(|id| found(id).and_then(|(_, root)| positions.binary_search(&root).ok()))
             .collect();
+        for condition in &mut self.conditions {
+            let root = found(&condition.filter.column).map(|(_, root)| root);
+            condition.position = root.and_then(|root| positions.binary_search(&root).ok());
+        }
+        if self.conditions.iter().any(|condition| condition.position.is_none()) {
+            // Every row has NULL there.
+            self.rows.clear();
+        }
         if positions.is_empty() || self.rows.is_empty() {
             return Ok(());
         }
         let path = self.segment.data.path();
         let parquet = open.metadata.parquet_schema();
-        let mut builder = ParquetPushDecoderBuilder::new_with_metadata(open.metadata.clone())
+        let mut builder = ParquetPushDecoderBuilder::new_with_metadata(open.narrow.clone())
             .with_batch_size(self.batch_rows)
             .with_row_selection_policy(RowSelectionPolicy::Selectors)
             .with_projection(ProjectionMask::roots(parquet, positions));
@@ -278,7 +356,8 @@ impl SegmentScan {
         match self.decode()? {
             Some(decoded) => {
                 let rows = self.take_rows(decoded.num_rows());
-                self.assemble(Some(&decoded), &rows).map(Some)
+                let kept = self.kept(&decoded)?;
+                self.assemble(Some(&decoded), &rows, kept.as_ref()).map(Some)
             }
             None if self.decoder.is_some() || self.rows.is_empty() => {
                 if self.rows.is_empty() {
@@ -288,7 +367,7 @@ impl SegmentScan {
             }
             None => {
                 let rows = self.take_rows(self.batch_rows);
-                self.assemble(None, &rows).map(Some)
+                self.assemble(None, &rows, None).map(Some)
             }
         }
     }
@@ -328,33 +407,79 @@ impl SegmentScan {
         out
     }
 
-    /// Puts a batch together: decoded columns in the order wanted, NULLs, row ids.
-    fn assemble(&self, decoded: Option<&RecordBatch>, rows: &[Range<u64>]) -> Result<RecordBatch> {
+    /// Returns the rows that meet all conditions, without reading other columns than theirs.
+    fn select(&mut self) -> Result<Vec<Range<u64>>> {
+        let mut selected = Vec::new();
+        while let Some(decoded) = self.decode()? {
+            let rows = self.take_rows(decoded.num_rows());
+            match self.kept(&decoded)? {
+                Some(kept) => select(&rows, &kept, &mut selected),
+                None => selected.extend(rows),
+            }
+        }
+        if !self.rows.is_empty() {
+            return Err(damaged(
+                self.segment.data.path(),
+                "It has fewer rows than it should have.",
+            ));
+        }
+        Ok(selected)
+    }
+
+    /// Returns which rows of a decoded batch meet the conditions; nothing if all do.
+    fn kept(&self, decoded: &RecordBatch) -> Result<Option<BooleanBuffer>> {
+        let mut kept: Option<BooleanBuffer> = None;
+        for Condition { filter, storage, position } in &self.conditions {
+            let Some(position) = position else { continue };
+            let found = within(decoded.column(*position), storage, filter.low, filter.high)
+                .map_err(|error| read_error(self.segment.data.path(), error))?;
+            kept = Some(match kept {
+                Some(kept) => &kept & &found,
+                None => found,
+            });
+        }
+        Ok(kept.filter(|kept| kept.count_set_bits() < decoded.num_rows()))
+    }
+
+    /// Puts a batch together of the rows that are kept: decoded columns in the order wanted, NULLs,
+    /// row ids.
+    fn assemble(
+        &self,
+        decoded: Option<&RecordBatch>,
+        rows: &[Range<u64>],
+        kept: Option<&BooleanBuffer>,
+    ) -> Result<RecordBatch> {
         let count: u64 = rows.iter().map(|range| range.end - range.start).sum();
         let count = usize::try_from(count).expect("rows of a batch");
         if decoded.is_some_and(|decoded| decoded.num_rows() != count) {
             return Err(damaged(self.segment.data.path(), "It has more rows than it should have."));
         }
-        let path = self.segment.data.path();
+        let failed = |error| read_error(self.segment.data.path(), error);
+        let count = kept.map_or(count, BooleanBuffer::count_set_bits);
+        if count == 0 {
+            return Ok(RecordBatch::new_empty(Arc::clone(&self.schema)));
+        }
+        let kept = kept.map(|kept| FilterBuilder::new(&kept.clone().into()).optimize().build());
+        let filtered = |values: &ArrayRef| match &kept {
+            Some(kept) => kept.filter(values),
+            None => Ok(Arc::clone(values)),
+        };
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for (index, field) in self.schema.fields().iter().enumerate() {
             let source = self.sources.get(index).copied().flatten();
             columns.push(match source.zip(decoded) {
-                _ if self.rowid && index + 1 == self.schema.fields().len() => self.rowids(rows),
-                Some((position, decoded)) => {
-                    let values = decoded.column(position);
-                    if values.data_type() == field.data_type() {
-                        Arc::clone(values)
-                    } else {
-                        cast(values, field.data_type()).map_err(|error| read_error(path, error))?
-                    }
+                _ if self.rowid && index + 1 == self.schema.fields().len() => {
+                    filtered(&self.rowids(rows)).map_err(failed)?
                 }
+                Some((position, decoded)) => filtered(decoded.column(position))
+                    .and_then(|values| in_storage_form(values, field.data_type()))
+                    .map_err(failed)?,
                 None => new_null_array(field.data_type(), count),
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-            .map_err(|error| read_error(path, error))
+            .map_err(failed)
     }
 
     fn rowids(&self, rows: &[Range<u64>]) -> ArrayRef {
@@ -363,6 +488,22 @@ impl SegmentScan {
             Some(rowids) => Arc::new(Int64Array::from_iter_values(positions.map(|p| rowids.at(p)))),
             None => new_null_array(&DataType::Int64, positions.count()),
         }
+    }
+}
+
+/// Returns decoded values as the storage form of the column's type.
+fn in_storage_form(
+    values: ArrayRef,
+    storage: &DataType,
+) -> std::result::Result<ArrayRef, ArrowError> {
+    match storage {
+        _ if values.data_type() == storage => Ok(values),
+        DataType::Decimal128(precision, scale) if narrowed(values.data_type(), storage) => {
+            let values = values.as_primitive::<Decimal64Type>();
+            let wide = values.unary::<_, Decimal128Type>(i128::from);
+            Ok(Arc::new(wide.with_precision_and_scale(*precision, *scale)?))
+        }
+        _ => cast(&values, storage),
     }
 }
 
