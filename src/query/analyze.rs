@@ -26,6 +26,7 @@ use super::choice::{extreme, shares_type, strict, unify};
 use super::error::external;
 use super::function::{at_time_zone, bytes, math, order};
 use super::group::{distinct_twins, grouped_twins};
+use super::known::unified;
 use super::nullable::{anchored, nullable_subquery};
 use super::operator::{
     comparable, field_of, is_unknown, literal_as, plain_number, plan_arithmetic, type_of,
@@ -63,7 +64,7 @@ fn rewrite_plan(plan: LogicalPlan, zone: &str) -> QueryResult<Transformed<Logica
     let plan = match plan {
         LogicalPlan::Union(union) => typed_union(union)?,
         LogicalPlan::Join(join) => counted_rows(join)?,
-        LogicalPlan::Aggregate(aggregate) => grouped_twins(aggregate)?,
+        LogicalPlan::Aggregate(aggregate) => grouped_twins(unified(aggregate)?)?,
         LogicalPlan::Distinct(Distinct::All(input)) => distinct_twins(input)?,
         other => other,
     };

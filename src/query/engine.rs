@@ -2,7 +2,8 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use datafusion::common::Result as QueryResult;
@@ -24,16 +25,15 @@ use super::analyze::Meaning;
 use super::error::{IntoOurs, Origin, from_query};
 use super::function::Session;
 use super::in_order::in_order;
+use super::known::answer;
 use super::planner::{Names, Tables, parser_options, reference};
+use super::planning::{Planning, STACK};
 use super::provider::StoredTable;
 use super::rewrite::parse_query;
 use super::{ExplainOptions, QueryContext, Rows, compile, explain};
 use crate::error::{Error, Result};
 use crate::query::CompiledExpr;
 use crate::types::SqlType;
-
-/// The stack of a thread that plans. Only what is used of it becomes memory.
-const STACK: usize = 256 << 20;
 
 /// Rows of a batch between operators.
 const BATCH_ROWS: usize = 8192;
@@ -46,6 +46,9 @@ const TEMPORARY: &str = "tmp";
 pub struct Engine {
     states: Arc<States>,
     pool: Arc<dyn MemoryPool>,
+    planning: Planning,
+    /// The context of running queries, for the directory of their temporary files.
+    task: Mutex<Option<(Option<PathBuf>, Arc<TaskContext>)>>,
 }
 
 /// What DataFusion plans with.
@@ -97,7 +100,8 @@ impl Engine {
         };
         let serial = state(config.clone().with_target_partitions(1));
         let states = States { parallel: state(config), serial };
-        Ok(Self { states: Arc::new(states), pool })
+        let states = Arc::new(states);
+        Ok(Self { states, pool, planning: Planning::default(), task: Mutex::default() })
     }
 
     /// Runs a query. Spans in errors are shifted by `offset`, the place of `sql` in the statement.
@@ -176,28 +180,36 @@ impl Engine {
             // Nobody waits any more if the query was cancelled.
             let _ = sender.send(plan);
         };
-        thread::Builder::new()
-            .name("wharf-plan".to_owned())
-            .stack_size(STACK)
-            .spawn(work)
-            .map_err(no_thread)?;
+        self.planning.start(work).map_err(no_thread)?;
         receiver.await.unwrap_or_else(|_| Err(Error::internal("the planning thread ended early")))
     }
 
     /// Starts a planned query.
     pub(super) fn execute(&self, plan: &Plan, context: Option<&QueryContext>) -> Result<Rows> {
-        let task = Arc::new(self.task(context));
+        let task = self.task(context);
         let stream = execute_stream(Arc::clone(&plan.physical), task).ours()?;
         Ok(Rows::from_stream(stream))
     }
 
     /// Returns the context of a running query; its temporary files go into the database directory
     /// if that has a place for them.
-    fn task(&self, context: Option<&QueryContext>) -> TaskContext {
-        let task = TaskContext::from(&self.states.parallel);
+    fn task(&self, context: Option<&QueryContext>) -> Arc<TaskContext> {
         let directory = context
             .map(|context| context.store.path().join(TEMPORARY))
             .filter(|directory| directory.is_dir());
+        let mut last = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, task)) = &*last
+            && *known == directory
+        {
+            return Arc::clone(task);
+        }
+        let task = Arc::new(self.new_task(directory.clone()));
+        *last = Some((directory, Arc::clone(&task)));
+        task
+    }
+
+    fn new_task(&self, directory: Option<PathBuf>) -> TaskContext {
+        let task = TaskContext::from(&self.states.parallel);
         let Some(directory) = directory else { return task };
         let disk =
             DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![directory]));
@@ -266,6 +278,9 @@ fn plan_query(
     let state = if few { &states.serial } else { &states.parallel };
     let meaning = Meaning { time_zone: session.time_zone.clone() };
     let plan = meaning.analyze(plan, state.config_options()).map_err(ours)?;
+    if let Some(physical) = answer(&plan) {
+        return Ok(Plan { logical: plan, physical });
+    }
     let logical = state.optimize(&plan).map_err(ours)?;
     let physical = state.query_planner().create_physical_plan(&logical, state);
     let physical = futures::executor::block_on(physical).map_err(ours)?;

@@ -67,6 +67,21 @@ impl StoredTable {
         })
     }
 
+    /// Returns the least and greatest value of a column, if they are known without reading.
+    pub(super) fn extremes(&self, name: &str) -> Option<(ScalarValue, ScalarValue)> {
+        let column = self.table.column(name)?;
+        let statistics = self.column_statistics(column.id, &self.manifest.segments);
+        match (statistics.min_value, statistics.max_value) {
+            (Precision::Exact(low), Precision::Exact(high)) => Some((low, high)),
+            _ => None,
+        }
+    }
+
+    /// Returns whether a column never is NULL.
+    pub(super) fn is_never_null(&self, name: &str) -> bool {
+        self.table.column(name).is_some_and(|column| !column.nullable)
+    }
+
     /// Returns how many rows the table has.
     pub(super) fn rows(&self) -> u64 {
         self.manifest.rows()

@@ -28,6 +28,12 @@ use super::super::sql_types::title_of_field;
 use super::total::{DistinctTotal, GroupTotals, RunningTotal};
 use crate::error::{Error, SqlState};
 
+/// The name of the sum that an average is made of.
+const AVERAGE_SUM: &str = "avg_sum";
+
+/// The most digits of decimals whose sum has 128 bits: that of longer ones needs more.
+const LONGEST_NARROW: u8 = 34;
+
 /// Returns the aggregate of ours with this name.
 pub(in crate::query) fn named(name: &str) -> Option<Arc<AggregateUDF>> {
     match name {
@@ -47,6 +53,21 @@ fn sum(wide: bool) -> Arc<AggregateUDF> {
 
 fn is_average(name: &str) -> bool {
     matches!(name, "avg" | "mean")
+}
+
+/// Returns whether the aggregate of this name is the sum of an average.
+pub(in crate::query) fn is_average_sum(name: &str) -> bool {
+    name == AVERAGE_SUM
+}
+
+/// Returns the `sum` that is the sum of an average of such values too, if it is.
+pub(in crate::query) fn sum_like_average(data_type: &DataType) -> Option<Arc<AggregateUDF>> {
+    let alike = match data_type {
+        DataType::Decimal128(precision, _) => *precision <= LONGEST_NARROW,
+        DataType::Int64 | DataType::Float32 | DataType::Float64 => true,
+        _ => false,
+    };
+    alike.then(|| sum(false))
 }
 
 /// Plans `avg(x)` as `sum(x) / count(x)`.
@@ -116,7 +137,7 @@ struct Sum {
 
 impl AggregateUDFImpl for Sum {
     fn name(&self) -> &'static str {
-        if self.wide { "avg_sum" } else { "sum" }
+        if self.wide { AVERAGE_SUM } else { "sum" }
     }
 
     fn signature(&self) -> &Signature {
@@ -149,8 +170,7 @@ impl AggregateUDFImpl for Sum {
         Ok(match &types[0] {
             DataType::Int16 | DataType::Int32 if !self.wide => DataType::Int64,
             DataType::Int16 | DataType::Int32 | DataType::Int64 => DataType::Decimal128(38, 0),
-            // The sum of values that fill 38 digits needs more.
-            DataType::Decimal128(precision, scale) if *precision > 34 && !self.wide => {
+            DataType::Decimal128(precision, scale) if *precision > LONGEST_NARROW && !self.wide => {
                 DataType::Decimal256(76, *scale)
             }
             DataType::Decimal128(precision, scale) => {
