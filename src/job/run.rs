@@ -212,7 +212,7 @@ impl<'a> RunWriter<'a> {
         space: &Arc<RunSpace>,
         encoder: &'a KeyEncoder,
         buffer: &RowBuffer,
-    ) -> Result<Self> {
+    ) -> Self {
         let run = Run {
             space: Arc::clone(space),
             schema: buffer.schema().clone(),
@@ -223,7 +223,7 @@ impl<'a> RunWriter<'a> {
             spans: Vec::new(),
             duplicates: Vec::new(),
         };
-        Ok(Self { encoder, run, file: None, end: 0 })
+        Self { encoder, run, file: None, end: 0 }
     }
 
     /// Sorts the rows of `buffer` and appends one of each key; keys follow those of all rows before.
@@ -248,10 +248,8 @@ impl<'a> RunWriter<'a> {
     /// Appends the rows `order` of `buffer`, whose keys follow those of all rows before.
     fn write(&mut self, buffer: &RowBuffer, order: &[u32]) -> Result {
         let spans = buffer.key_spans(self.encoder);
-        self.run.spans = match self.run.blocks.is_empty() {
-            true => spans,
-            false => join(&self.run.spans, &spans),
-        };
+        self.run.spans =
+            if self.run.blocks.is_empty() { spans } else { join(&self.run.spans, &spans) };
         let per_row = buffer.bytes() / buffer.rows().max(1);
         let step = (BLOCK_BYTES / per_row.max(1)).clamp(16, BLOCK_ROWS);
         let mut block = Vec::new();
@@ -279,19 +277,18 @@ impl<'a> RunWriter<'a> {
             self.run.memory.push(block.to_vec());
             return Ok(());
         }
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let name = format!("run-{}", NEXT_RUN.fetch_add(1, Ordering::Relaxed));
-                let file = self.run.space.temp.create(&name)?;
-                self.run.file = Some(name);
-                let file = self.file.insert(BufWriter::with_capacity(WRITE_BYTES, file));
-                for block in self.run.memory.drain(..) {
-                    self.run.space.give(block.len() as u64);
-                    file.write_all(&block).map_err(|error| write_error(&error))?;
-                }
-                file
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            let name = format!("run-{}", NEXT_RUN.fetch_add(1, Ordering::Relaxed));
+            let file = self.run.space.temp.create(&name)?;
+            self.run.file = Some(name);
+            let file = self.file.insert(BufWriter::with_capacity(WRITE_BYTES, file));
+            for block in self.run.memory.drain(..) {
+                self.run.space.give(block.len() as u64);
+                file.write_all(&block).map_err(|error| write_error(&error))?;
             }
+            file
         };
         file.write_all(block).map_err(|error| write_error(&error))
     }

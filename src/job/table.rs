@@ -184,7 +184,7 @@ fn run_of_segment(target: &Target<'_>, segment: Segment, space: &Arc<RunSpace>) 
     let empty = || Error::internal("a segment without rows was kept");
     let mut batch = Some(scan.next().ok_or_else(empty)??);
     let mut buffer = RowBuffer::new(&batch.as_ref().ok_or_else(empty)?.schema())?;
-    let mut writer = RunWriter::create(space, target.encoder, &buffer)?;
+    let mut writer = RunWriter::create(space, target.encoder, &buffer);
     while let Some(rows) = batch {
         buffer.append(&rows)?;
         batch = scan.next().transpose()?;

@@ -96,7 +96,7 @@ impl Sorter {
         let Some(buffer) = self.buffer.as_mut().filter(|buffer| buffer.rows() > 0) else {
             return Ok(());
         };
-        let mut writer = RunWriter::create(&self.space, &self.encoder, buffer)?;
+        let mut writer = RunWriter::create(&self.space, &self.encoder, buffer);
         writer.write_distinct(buffer)?;
         self.runs.push(writer.finish()?);
         buffer.clear();

@@ -267,7 +267,9 @@ fn sort_by_bits(entries: &mut Vec<u64>, skipped: u32, bits: u32) {
         let mask = (1_u64 << step.min(skipped + bits - shift)) - 1;
         let digit = |entry: u64| (entry >> shift & mask) as usize;
         let mut starts = [0_u32; 1 << RADIX_BITS];
-        entries.iter().for_each(|entry| starts[digit(*entry)] += 1);
+        for entry in entries.iter() {
+            starts[digit(*entry)] += 1;
+        }
         let mut sum = 0;
         for start in &mut starts {
             sum += std::mem::replace(start, sum);

@@ -360,9 +360,8 @@ impl Part {
             (true, true) => Some(0),
         };
         let skipped = u64::from(self.span.null && self.descending);
-        let distance = |code: &u64| match self.descending {
-            true => last.wrapping_sub(code.wrapping_sub(skipped)),
-            false => *code,
+        let distance = |code: &u64| {
+            if self.descending { last.wrapping_sub(code.wrapping_sub(skipped)) } else { *code }
         };
         column.extend_numbers(low, codes.iter().map(distance));
         if let Some(null) = null {

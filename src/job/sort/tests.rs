@@ -1,5 +1,13 @@
 //! Sorting against an oracle: rows compared key by key by Arrow's own encoder.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::needless_for_each,
+    clippy::too_many_lines,
+    reason = "values of tests are small, and their lists are long"
+)]
+
 use std::sync::Arc;
 
 use arrow::array::{

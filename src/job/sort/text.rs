@@ -169,8 +169,7 @@ impl Texts {
                 any_long = true;
                 long_view(&rest[..length], begin + at)
             } else if let Some(word) = rest.first_chunk::<16>() {
-                let kept =
-                    u128::from_le_bytes(*word) & !(u128::MAX.unbounded_shl(8 * length as u32));
+                let kept = u128::from_le_bytes(*word) & !(u128::MAX << (8 * length));
                 kept << 32 | length as u128
             } else {
                 inline_view(&rest[..length])
@@ -200,7 +199,9 @@ impl Texts {
     pub(super) fn gather(&self, order: &[u32], nulls: Option<NullBuffer>) -> ArrayRef {
         let Some(buffer) = self.frozen.clone() else {
             let mut copy = Self::default();
-            order.iter().for_each(|row| copy.push(self.get(*row as usize)));
+            for row in order {
+                copy.push(self.get(*row as usize));
+            }
             copy.freeze();
             let all: Vec<u32> = (0..).take(order.len()).collect();
             return copy.gather(&all, nulls);

@@ -22,12 +22,12 @@ pub(crate) trait Word: Copy + Ord + Default {
 
 macro_rules! word {
     ($type:ty) => {
-        #[expect(
+        #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             clippy::cast_lossless,
             clippy::cast_possible_wrap,
-            reason = "distances wrap around as two's complement does"
+            reason = "distances wrap around as two's complement does; not every width needs each"
         )]
         impl Word for $type {
             #[inline]
