@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use bytes::Bytes;
+
 use crate::error::Result;
 use crate::store::error::{damaged, io_error};
 use crate::store::garbage::SegmentFile;
@@ -71,16 +73,16 @@ impl Write for ChecksumWriter {
 ///
 /// Ranges that lie close together are read at once, so that a block is compared once for all of
 /// them.
-pub(super) fn read_ranges<B: From<Vec<u8>>>(
+pub(super) fn read_ranges(
     file: &File,
     segment: &SegmentFile,
     length: u64,
     ranges: &[Range<u64>],
-) -> Result<Vec<B>> {
+) -> Result<Vec<Bytes>> {
     let mut order: Vec<usize> = (0..ranges.len()).collect();
     order.sort_unstable_by_key(|index| ranges[*index].start);
-    let mut out: Vec<Option<B>> = ranges.iter().map(|_| None).collect();
-    let mut blocks = Vec::new();
+    let mut out: Vec<Bytes> = vec![Bytes::new(); ranges.len()];
+    let mut blocks = Bytes::new();
     let mut loaded = 0..0u64;
     for (place, index) in order.iter().enumerate() {
         let range = &ranges[*index];
@@ -89,13 +91,18 @@ pub(super) fn read_ranges<B: From<Vec<u8>>>(
         }
         if range.start < loaded.start || range.end > loaded.end {
             let run = order[place..].iter().map(|index| &ranges[*index]);
-            loaded = read_blocks(file, segment, length, &joined(run, length), &mut blocks)?;
+            (loaded, blocks) = read_blocks(file, segment, length, &joined(run, length))?;
         }
         let from = as_index(range.start - loaded.start);
         let to = as_index(range.end - loaded.start);
-        out[*index] = Some(B::from(blocks[from..to].to_vec()));
+        // What is small must not keep all of it in memory.
+        out[*index] = if (to - from) * 2 >= blocks.len() {
+            blocks.slice(from..to)
+        } else {
+            Bytes::copy_from_slice(&blocks[from..to])
+        };
     }
-    Ok(out.into_iter().flatten().collect())
+    Ok(out)
 }
 
 /// Returns the first of ascending ranges, made longer by those that follow in the same or the next
@@ -113,20 +120,19 @@ fn joined<'r>(mut ranges: impl Iterator<Item = &'r Range<u64>>, length: u64) -> 
     all
 }
 
-/// Reads the blocks that hold `range` into `blocks`, compares them, and returns which bytes they are.
+/// Reads the blocks that hold `range`, compares them, and returns them and which bytes they are.
 fn read_blocks(
     file: &File,
     segment: &SegmentFile,
     length: u64,
     range: &Range<u64>,
-    blocks: &mut Vec<u8>,
-) -> Result<Range<u64>> {
+) -> Result<(Range<u64>, Bytes)> {
     let block = BLOCK as u64;
     let first = range.start / block;
     let end = range.end.div_ceil(block).max(first);
     let loaded = first * block..(end * block).min(length);
-    blocks.resize(as_index(loaded.end.saturating_sub(loaded.start)), 0);
-    file.read_exact_at(blocks, loaded.start).map_err(|error| {
+    let mut blocks = vec![0; as_index(loaded.end.saturating_sub(loaded.start))];
+    file.read_exact_at(&mut blocks, loaded.start).map_err(|error| {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             damaged(segment.path(), "It is shorter than it was when it was written.")
         } else {
@@ -141,7 +147,7 @@ fn read_blocks(
             ));
         }
     }
-    Ok(loaded.start..loaded.end.max(loaded.start))
+    Ok((loaded.start..loaded.end.max(loaded.start), Bytes::from(blocks)))
 }
 
 fn as_index(number: u64) -> usize {
@@ -177,7 +183,7 @@ mod tests {
             let file = File::open(segment.path()).unwrap();
             let end = length as u64;
             let ranges = [end / 2..end, 0..end, 0..end.min(5), end..end];
-            let read: Vec<Vec<u8>> = read_ranges(&file, &segment, end, &ranges).unwrap();
+            let read = read_ranges(&file, &segment, end, &ranges).unwrap();
             for (range, read) in ranges.iter().zip(read) {
                 assert_eq!(read, bytes[as_index(range.start)..as_index(range.end)]);
             }
@@ -193,8 +199,8 @@ mod tests {
         let length = bytes.len() as u64;
         let whole: Vec<Range<u64>> = std::iter::once(0..length).collect();
         let head: Vec<Range<u64>> = std::iter::once(0..100).collect();
-        assert!(read_ranges::<Vec<u8>>(&file, &segment, length, &head).is_ok());
-        let error = read_ranges::<Vec<u8>>(&file, &segment, length, &whole).unwrap_err();
+        assert!(read_ranges(&file, &segment, length, &head).is_ok());
+        let error = read_ranges(&file, &segment, length, &whole).unwrap_err();
         assert_eq!(error.code(), SqlState::DATA_CORRUPTED);
         assert!(error.detail_text().unwrap().starts_with("Block 2 "));
     }

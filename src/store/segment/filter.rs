@@ -167,16 +167,20 @@ mod tests {
 
     #[test]
     fn selects_rows_by_their_bits() {
-        let check = |rows: &[Range<u64>], bits: &[usize], expected: &[Range<u64>]| {
+        let check = |rows: &[(u64, u64)], bits: &[usize], expected: &[(u64, u64)]| {
+            let rows: Vec<Range<u64>> = rows.iter().map(|(start, end)| *start..*end).collect();
             let mask = BooleanBuffer::collect_bool(8, |bit| bits.contains(&bit));
             let mut found = Vec::new();
-            select(rows, &mask, &mut found);
+            select(&rows, &mask, &mut found);
+            let found: Vec<_> = found.iter().map(|range| (range.start, range.end)).collect();
             assert_eq!(found, expected, "{bits:?}");
         };
-        check(&[10..14, 20..24], &[0, 3, 4, 7], &[10..11, 13..14, 20..21, 23..24]);
-        check(&[10..14, 14..18], &[2, 3, 4, 5], &[12..16]);
-        check(&[10..12, 20..21, 30..35], &[1, 2, 3, 4], &[11..12, 20..21, 30..32]);
-        check(&[10..18], &[], &[]);
-        check(&[10..18], &[0, 1, 2, 3, 4, 5, 6, 7], &[10..18]);
+        let expected = [(10, 11), (13, 14), (20, 21), (23, 24)];
+        check(&[(10, 14), (20, 24)], &[0, 3, 4, 7], &expected);
+        check(&[(10, 14), (14, 18)], &[2, 3, 4, 5], &[(12, 16)]);
+        let expected = [(11, 12), (20, 21), (30, 32)];
+        check(&[(10, 12), (20, 21), (30, 35)], &[1, 2, 3, 4], &expected);
+        check(&[(10, 18)], &[], &[]);
+        check(&[(10, 18)], &[0, 1, 2, 3, 4, 5, 6, 7], &[(10, 18)]);
     }
 }
