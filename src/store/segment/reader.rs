@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
+    Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, RecordBatchOptions,
+    new_null_array,
 };
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{FilterBuilder, cast};
@@ -459,6 +460,7 @@ impl SegmentScan {
         if count == 0 {
             return Ok(RecordBatch::new_empty(Arc::clone(&self.schema)));
         }
+        let slices: Option<Vec<_>> = kept.map(|kept| kept.set_slices().collect());
         let kept = kept.map(|kept| FilterBuilder::new(&kept.clone().into()).optimize().build());
         let filtered = |values: &ArrayRef| match &kept {
             Some(kept) => kept.filter(values),
@@ -471,9 +473,15 @@ impl SegmentScan {
                 _ if self.rowid && index + 1 == self.schema.fields().len() => {
                     filtered(&self.rowids(rows)).map_err(failed)?
                 }
-                Some((position, decoded)) => filtered(decoded.column(position))
-                    .and_then(|values| in_storage_form(values, field.data_type()))
-                    .map_err(failed)?,
+                Some((position, decoded)) => {
+                    let values = decoded.column(position);
+                    match widened(values, field.data_type(), slices.as_deref().unwrap_or(&[])) {
+                        Some(wide) => Ok(wide),
+                        None => filtered(values)
+                            .and_then(|values| in_storage_form(values, field.data_type())),
+                    }
+                    .map_err(failed)?
+                }
                 None => new_null_array(field.data_type(), count),
             });
         }
@@ -489,6 +497,22 @@ impl SegmentScan {
             None => new_null_array(&DataType::Int64, positions.count()),
         }
     }
+}
+
+/// Returns decimals in their storage form, those in `slices` alone; nothing unless they were decoded
+/// as narrower ones, without NULL. To copy and to widen at once is a pass over memory less.
+fn widened(values: &ArrayRef, storage: &DataType, slices: &[(usize, usize)]) -> Option<ArrayRef> {
+    let DataType::Decimal128(precision, scale) = storage else { return None };
+    if slices.is_empty() || values.null_count() > 0 || !narrowed(values.data_type(), storage) {
+        return None;
+    }
+    let values = values.as_primitive::<Decimal64Type>().values();
+    let mut wide = Vec::with_capacity(values.len());
+    for (from, to) in slices {
+        wide.extend(values[*from..*to].iter().map(|value| i128::from(*value)));
+    }
+    let wide = Decimal128Array::new(wide.into(), None);
+    wide.with_precision_and_scale(*precision, *scale).ok().map(|wide| Arc::new(wide) as ArrayRef)
 }
 
 /// Returns decoded values as the storage form of the column's type.
