@@ -111,7 +111,7 @@ pub(crate) fn build_index(
 ) -> Result<(Vec<Segment>, Vec<Vec<u8>>)> {
     let rows: u64 = segments.iter().map(|segment| segment.rows).sum();
     let segment_rows = index_segment_rows(rows, context.threads);
-    if let Some(packed) = PackedIndex::new(context, table, layout, segments) {
+    if let Some(packed) = PackedIndex::new(context, table, layout, segments)? {
         let (segments, watch) = packed.build(segments, segment_rows)?;
         return Ok((segments, watch.into_duplicates()));
     }

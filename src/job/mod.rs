@@ -13,6 +13,7 @@ pub mod insert;
 mod key;
 mod merge;
 mod packed_index;
+mod ranks;
 mod run;
 mod sort;
 mod table;

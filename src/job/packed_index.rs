@@ -1,19 +1,24 @@
-//! Secondary indexes whose entries are a few numbers: each entry is one number of eight bytes, all are
-//! sorted at once in memory, and the columns are read back from the numbers.
+//! Secondary indexes whose entries are a few numbers, or texts of which there are few: each entry is
+//! one number of eight bytes, all are sorted at once in memory, and the columns are read back from the
+//! numbers.
 
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::JobContext;
 use super::index::{IndexLayout, index_rows};
+use super::key::{KeyEncoder, arrow_error};
 use super::merge::DuplicateWatch;
+use super::ranks::{Distinct, Ranks};
 use super::sort::{Column, Packing, RowBuffer, join, sort_numbers, spans};
 use crate::catalog::TableDescriptor;
 use crate::error::{Error, Result};
-use crate::store::{Segment, SegmentColumn};
+use crate::store::{ScanRequest, Segment, SegmentColumn};
+use crate::types::SqlType;
 
 /// What an entry takes in memory: itself, its place in a part and one to sort it to.
 const ENTRY_BYTES: u64 = 24;
@@ -29,7 +34,14 @@ pub(crate) struct PackedIndex<'a> {
     context: &'a JobContext,
     table: &'a TableDescriptor,
     layout: &'a IndexLayout,
+    /// What texts are replaced by, for each column.
+    ranks: Vec<Option<Ranks>>,
+    /// Encodes the key of entries.
+    encoder: KeyEncoder,
     packing: Packing,
+    /// The columns of entries.
+    entry: SchemaRef,
+    /// The columns of the index.
     schema: SchemaRef,
 }
 
@@ -40,32 +52,40 @@ impl<'a> PackedIndex<'a> {
         table: &'a TableDescriptor,
         layout: &'a IndexLayout,
         segments: &[Arc<Segment>],
-    ) -> Option<Self> {
+    ) -> Result<Option<Self>> {
         let rows: u64 = segments.iter().map(|segment| segment.rows).sum();
         // The key of an index has every column once; what it stores besides is no number of a key.
         let all_key = layout.key.iter().enumerate().all(|(at, (position, _))| at == *position)
             && layout.key.len() == layout.columns.len();
         if !all_key || rows * ENTRY_BYTES > context.memory / 8 * 5 {
-            return None;
+            return Ok(None);
+        }
+        let mut ranks = Vec::with_capacity(layout.columns.len());
+        let mut columns = layout.columns.clone();
+        for column in &mut columns {
+            let text = column.sql_type.storage() == DataType::Utf8View;
+            let ranked = if text { rank(context, table, column, segments)? } else { None };
+            if ranked.is_some() {
+                column.sql_type = SqlType::Int4;
+            }
+            ranks.push(ranked);
         }
         let mut all = None;
         for segment in segments {
-            let columns: Vec<Column> = layout
-                .columns
-                .iter()
-                .map(|column| range_of(segment, column))
-                .collect::<Option<_>>()?;
-            let spans = spans(&columns.iter().collect::<Vec<_>>());
+            let ends = columns.iter().zip(&ranks).map(|(column, ranks)| {
+                let ranks = ranks.as_ref().map(Ranks::ends);
+                range_of(segment, column, ranks.as_ref())
+            });
+            let Some(ends) = ends.collect::<Option<Vec<Column>>>() else { return Ok(None) };
+            let spans = spans(&ends.iter().collect::<Vec<_>>());
             all = Some(all.map_or_else(|| spans.clone(), |all: Vec<_>| join(&all, &spans)));
         }
-        let packing = Packing::new(&all?, layout.encoder.descending());
-        let fields: Vec<Field> = layout
-            .columns
-            .iter()
-            .map(|column| Field::new(&column.name, column.sql_type.storage(), true))
-            .collect();
-        let schema = Arc::new(Schema::new(fields));
-        packing.is_reversible().then_some(Self { context, table, layout, packing, schema })
+        let Some(all) = all else { return Ok(None) };
+        let encoder = KeyEncoder::new(&columns, &layout.key)?;
+        let packing = Packing::new(&all, encoder.descending());
+        let (entry, schema) = (schema_of(&columns), schema_of(&layout.columns));
+        let index = Self { context, table, layout, ranks, encoder, packing, entry, schema };
+        Ok(index.packing.is_reversible().then_some(index))
     }
 
     /// Returns the segments of the index, of about `part_rows` rows, and keys that occur twice in a
@@ -102,16 +122,33 @@ impl<'a> PackedIndex<'a> {
     /// Returns the entries of the rows of a segment.
     fn read(&self, segment: &Arc<Segment>) -> Result<Vec<u64>> {
         let mut entries = Vec::with_capacity(usize::try_from(segment.rows).unwrap_or(0));
-        let mut buffer = RowBuffer::new(&self.schema)?;
+        let mut buffer = RowBuffer::new(&self.entry)?;
         for batch in index_rows(self.context, self.table, self.layout, segment)? {
             self.context.cancellation.check()?;
-            buffer.append(&batch?)?;
+            let entry =
+                self.replace(&batch?, &self.entry, |ranks, texts| Ok(ranks.encode(texts)))?;
+            buffer.append(&entry)?;
             entries.extend(
-                self.packing.pack::<u64>(&buffer.key(&self.layout.encoder, &self.packing).columns),
+                self.packing.pack::<u64>(&buffer.key(&self.encoder, &self.packing).columns),
             );
             buffer.clear();
         }
         Ok(entries)
+    }
+
+    /// Returns a batch with the columns that have ranks replaced.
+    fn replace(
+        &self,
+        batch: &RecordBatch,
+        schema: &SchemaRef,
+        by: impl Fn(&Ranks, &ArrayRef) -> Result<ArrayRef>,
+    ) -> Result<RecordBatch> {
+        let columns = batch.columns().iter().zip(&self.ranks).map(|(values, ranks)| match ranks {
+            Some(ranks) => by(ranks, values),
+            None => Ok(Arc::clone(values)),
+        });
+        RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_>>()?)
+            .map_err(arrow_error)
     }
 
     /// Writes the entries whose high bits are in `range` to a segment, in order.
@@ -132,12 +169,13 @@ impl<'a> PackedIndex<'a> {
         let (columns, key) = (&self.layout.columns, &self.layout.key);
         let mut writer = store.create_segment(self.table.id, columns, key)?;
         let mut watch = DuplicateWatch::default();
-        let mut buffer = RowBuffer::new(&self.schema)?;
+        let mut buffer = RowBuffer::new(&self.entry)?;
         let all: Vec<u32> = (0..).take(OUTPUT_ROWS).collect();
         for entries in sorted.chunks(OUTPUT_ROWS) {
             self.context.cancellation.check()?;
             buffer.append_keys(&self.packing, entries);
             let batch = buffer.gather(&all[..entries.len()])?;
+            let batch = self.replace(&batch, &self.schema, Ranks::decode)?;
             if let Some(unique) = &self.layout.unique {
                 watch.look(unique, &batch)?;
             }
@@ -148,18 +186,45 @@ impl<'a> PackedIndex<'a> {
     }
 }
 
-/// Returns a column of the smallest and the largest value in a segment, and NULL if it has any;
-/// nothing if they are not known.
-fn range_of(segment: &Segment, column: &SegmentColumn) -> Option<Column> {
+fn schema_of(columns: &[SegmentColumn]) -> SchemaRef {
+    let field = |column: &SegmentColumn| Field::new(&column.name, column.sql_type.storage(), true);
+    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
+}
+
+/// Returns the ranks of the texts of a column, if they are few.
+fn rank(
+    context: &JobContext,
+    table: &TableDescriptor,
+    column: &SegmentColumn,
+    segments: &[Arc<Segment>],
+) -> Result<Option<Ranks>> {
+    let request = ScanRequest { columns: vec![column.id], ..ScanRequest::default() };
+    let parts = in_parallel(context.threads, segments.len(), |number| {
+        let mut distinct = Distinct::default();
+        let columns = std::slice::from_ref(column);
+        for batch in context.store.scan(table.id, &segments[number], columns, &request)? {
+            context.cancellation.check()?;
+            if !distinct.add(batch?.column(0)) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(distinct))
+    })?;
+    Ok(parts.into_iter().collect::<Option<Vec<_>>>().and_then(Ranks::new))
+}
+
+/// Returns a column of the smallest and the largest value in a segment, or of `ranks`, and NULL if it
+/// has any; nothing if they are not known.
+fn range_of(segment: &Segment, column: &SegmentColumn, ranks: Option<&ArrayRef>) -> Option<Column> {
     let statistics = segment.column_statistics(column.id)?;
-    let range = statistics.range.as_ref()?;
+    let range = ranks.or(statistics.range.as_ref())?;
     if *range.data_type() != column.sql_type.storage() {
         return None;
     }
     let mut ends = Column::new(range.data_type()).ok()?;
     ends.append(range).ok()?;
     if statistics.nulls > 0 {
-        ends.append(&arrow::array::new_null_array(&column.sql_type.storage(), 1)).ok()?;
+        ends.append(&new_null_array(&column.sql_type.storage(), 1)).ok()?;
     }
     Some(ends)
 }
