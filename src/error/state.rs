@@ -19,6 +19,10 @@ macro_rules! states {
 }
 
 states! {
+    /// No connection to a server could be made.
+    SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION = "08001";
+    /// The connection to a server broke, or its answers make no sense.
+    CONNECTION_FAILURE = "08006";
     /// The statement or a part of it is not supported.
     FEATURE_NOT_SUPPORTED = "0A000";
     /// A scalar subquery gave more than one row.

@@ -295,6 +295,8 @@ pub struct CsvFormat {
     pub header: Header,
     /// Keep the files in temp.
     pub keep_temp: bool,
+    /// Whether wildcards in the names of files are matched.
+    pub match_globs: bool,
 }
 
 /// What the first record of a file is.

@@ -185,6 +185,16 @@ const CSV: &[Spec] = &[
             Ok(())
         },
     },
+    Spec {
+        name: "disable_glob_matching",
+        takes: Takes::Flag,
+        default: "off",
+        doc: "take *, ? and [ in the names of files for themselves",
+        set: |options, _| {
+            options.format.match_globs = false;
+            Ok(())
+        },
+    },
 ];
 
 /// Returns what the reference says of each option of IMPORT, in the order of the table.
@@ -280,6 +290,7 @@ impl Given<'_> {
                 row_limit: None,
                 header: Header::None,
                 keep_temp: false,
+                match_globs: true,
             },
             notices: Vec::new(),
         };

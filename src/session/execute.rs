@@ -67,7 +67,11 @@ impl Session {
             if file.is_some() {
                 return Err(Error::internal("planning asked for a file twice"));
             }
-            file = Some(self.access.read_text(&Location::parse(url)?, LARGEST_SCHEMA_FILE)?);
+            let location = Location::parse(url)?;
+            let read = || self.access.read_text(&location, LARGEST_SCHEMA_FILE);
+            // A server may take its time, and the thread has other work.
+            let text = if location.is_remote() { tokio::task::block_in_place(read) } else { read() };
+            file = Some(text?);
         }
     }
 

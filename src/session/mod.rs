@@ -15,6 +15,7 @@ mod timer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -23,7 +24,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::job::{Cancellation, cancelled};
 use crate::plan::{Variables, default_variables};
 use crate::query::{Engine, QueryContext};
-use crate::source::{Access, AccessOptions};
+use crate::source::{Access, AccessOptions, NetworkOptions};
 use crate::store::{OpenOptions, Store, View};
 
 use self::timer::Timer;
@@ -53,6 +54,10 @@ pub struct Options {
     pub allow_hosts: Vec<String>,
     /// The most that temporary files may take, in bytes; `None`: unlimited.
     pub max_disk_temp_storage: Option<u64>,
+    /// How long a server may send nothing.
+    pub network_timeout: Duration,
+    /// For how long a failed request is tried again while no byte comes.
+    pub network_patience: Duration,
     /// Where relative paths start.
     pub working_directory: PathBuf,
 }
@@ -188,7 +193,8 @@ impl Session {
         });
         let memory = usize::try_from(options.memory).unwrap_or(usize::MAX);
         let engine = Arc::new(Engine::new(memory, threads.max(1))?);
-        let access = Arc::new(open_access(&options, store.path()));
+        let cancel = CancelHandle::default();
+        let access = Arc::new(open_access(&options, store.path(), &cancel)?);
         let mut session = Self {
             store,
             engine,
@@ -200,7 +206,7 @@ impl Session {
             snapshot: None,
             rows_failed: Arc::default(),
             timer: Timer::default(),
-            cancel: CancelHandle::default(),
+            cancel,
             threads: threads.max(1),
             temporary,
             options,
@@ -260,6 +266,7 @@ impl Session {
             )
             .hint("Start as root and run CREATE USER first."));
         }
+        self.access = Arc::new(self.access.with_explicit_only(user != ROOT));
         user.clone_into(&mut self.user);
         Ok(())
     }
@@ -317,15 +324,23 @@ fn temporary_directory() -> Result<tempfile::TempDir> {
     })
 }
 
-fn open_access(options: &Options, database: &Path) -> Access {
+fn open_access(options: &Options, database: &Path, cancel: &CancelHandle) -> Result<Access> {
     let external_io_directory = match &options.external_io {
         ExternalIo::Default => Some(database.join("extern")),
         ExternalIo::Directory(directory) => Some(options.working_directory.join(directory)),
         ExternalIo::Disabled => None,
+    };
+    let cancellation = cancel.cancellation.clone();
+    let network = NetworkOptions {
+        allow_hosts: options.allow_hosts.clone(),
+        silence: options.network_timeout,
+        patience: options.network_patience,
+        stop: Arc::new(move || cancellation.check()),
     };
     Access::new(AccessOptions {
         external_io_directory,
         working_directory: options.working_directory.clone(),
     })
     .with_temp_limit(options.max_disk_temp_storage)
+    .with_network(network)
 }

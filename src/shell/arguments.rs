@@ -124,6 +124,16 @@ pub(crate) struct SessionArguments {
     /// The most that temporary files may take [default: unlimited]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) max_disk_temp_storage: Option<u64>,
+
+    /// How many milliseconds a server may send nothing
+    #[arg(long, hide = true, env = "WHARF_NETWORK_TIMEOUT", default_value_t = 30_000)]
+    #[arg(hide_env = true, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) network_timeout: u64,
+
+    /// For how many milliseconds failed requests are tried again while no byte comes
+    #[arg(long, hide = true, env = "WHARF_NETWORK_PATIENCE", default_value_t = 60_000)]
+    #[arg(hide_env = true, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) network_patience: u64,
 }
 
 /// What can be done besides running SQL.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -147,6 +148,8 @@ fn options(arguments: &SessionArguments, database: Option<PathBuf>) -> Result<Op
         external_io,
         allow_hosts: arguments.allow_host.clone(),
         max_disk_temp_storage: arguments.max_disk_temp_storage,
+        network_timeout: Duration::from_millis(arguments.network_timeout),
+        network_patience: Duration::from_millis(arguments.network_patience),
         working_directory: working_directory()?,
     })
 }

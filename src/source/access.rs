@@ -1,5 +1,5 @@
 //! Access to places under the session's rules: which directory `nodelocal:` means, where relative paths
-//! start, and whether local files may be touched at all.
+//! start, whether local files may be touched at all, and who may use which places of other machines.
 
 use std::ffi::CStr;
 use std::io;
@@ -14,9 +14,13 @@ use super::beneath::{self, Root};
 use super::failure::io_error;
 use super::file::SourceFile;
 use super::glob::Pattern;
+use super::cloud::ObjectPlace;
 use super::location::{Location, nodelocal_url};
+use super::network::{Network, NetworkOptions};
+use super::object::{self, ObjectFile};
 use super::redact::redact;
 use super::temp::{TempDirectory, Usage};
+use super::web::WebFile;
 use crate::error::{Error, Result, SqlState};
 
 /// What a session may reach.
@@ -33,12 +37,21 @@ pub struct AccessOptions {
 pub struct Access {
     options: AccessOptions,
     usage: Arc<Usage>,
+    network: Arc<Network>,
+    explicit_only: bool,
 }
 
 impl Access {
     /// Returns access under these options.
     pub fn new(options: AccessOptions) -> Self {
-        Self { options, usage: Arc::default() }
+        let network = Network::new(NetworkOptions::default()).expect("no hosts, no malformed ones");
+        Self { options, usage: Arc::default(), network: Arc::new(network), explicit_only: false }
+    }
+
+    /// Sets how the network is used. Call it once, before clones are made.
+    pub fn with_network(mut self, options: NetworkOptions) -> Result<Self> {
+        self.network = Arc::new(Network::new(options)?);
+        Ok(self)
     }
 
     /// Limits what all temporary files take together, in bytes. Call it once, before clones are made.
@@ -56,13 +69,31 @@ impl Access {
         changed
     }
 
-    /// Opens a regular file to be read.
+    /// Returns the same access; if `explicit_only`, of all places of other machines for URLs of clouds
+    /// alone that hold their credentials.
+    #[must_use]
+    pub fn with_explicit_only(&self, explicit_only: bool) -> Self {
+        Self { explicit_only, ..self.clone() }
+    }
+
+    /// Opens a regular file to be read, or a file of another machine.
     pub fn open(&self, location: &Location) -> Result<SourceFile> {
-        let root = self.require_local()?;
         let opened = match location {
-            Location::Local(local) => beneath::open_anywhere(&self.resolve(&local.path)),
-            Location::Nodelocal(nodelocal) => {
-                Root::open(root).and_then(|root| root.open_file(&nodelocal.path))
+            Location::Local(local) => {
+                self.require_local()?;
+                beneath::open_anywhere(&self.resolve(&local.path))
+            }
+            Location::Nodelocal(nodelocal) => Root::open(self.require_local()?)
+                .and_then(|root| root.open_file(&nodelocal.path)),
+            Location::Object(place) => {
+                self.require_remote(location)?;
+                let file = Arc::new(ObjectFile::new(&self.network, place)?);
+                return SourceFile::open_remote(&self.network, file, location.to_string());
+            }
+            Location::Http(place) => {
+                self.require_remote(location)?;
+                let file = WebFile { network: Arc::clone(&self.network), url: place.url.clone() };
+                return SourceFile::open_remote(&self.network, Arc::new(file), location.to_string());
             }
         };
         let descriptor = opened.map_err(|error| self.open_failure(location, &error))?;
@@ -79,13 +110,18 @@ impl Access {
                 format!("file \"{}\" exceeds the limit of {limit} bytes", file.name()),
             )
         };
-        let size = usize::try_from(file.size()).map_err(|_| too_long())?;
+        let most = file.known_size().unwrap_or(limit + 1);
+        let size = usize::try_from(most).map_err(|_| too_long())?;
         if file.size() > limit {
             return Err(too_long());
         }
+        require_plain(&file)?;
         let mut bytes = vec![0; size];
         let count = file.read_at(&mut bytes, 0)?;
         file.unchanged()?;
+        if count as u64 > limit {
+            return Err(too_long());
+        }
         bytes.truncate(count);
         let text = String::from_utf8(bytes).map_err(|error| not_text(&file, &error))?;
         Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
@@ -98,6 +134,11 @@ impl Access {
         let Some(pattern) = Pattern::parse(&name) else {
             return Ok(vec![location.clone()]);
         };
+        match location {
+            Location::Http(_) => return Ok(vec![location.clone()]),
+            Location::Object(place) => return self.expand_object(location, place, &pattern),
+            Location::Local(_) | Location::Nodelocal(_) => {}
+        }
         let directory = match self.open_directory_of(location) {
             Ok(directory) => directory,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -122,9 +163,39 @@ impl Access {
         Ok(names.iter().map(|name| location.with_last_element(name)).collect())
     }
 
+    /// Returns the objects that fit a pattern, sorted by name.
+    fn expand_object(
+        &self,
+        location: &Location,
+        place: &ObjectPlace,
+        pattern: &Pattern,
+    ) -> Result<Vec<Location>> {
+        self.require_remote(location)?;
+        let mut names = object::list(&self.network, place, &pattern.literal_start())?;
+        if names.iter().any(|name| name == place.last_element()) {
+            return Ok(vec![location.clone()]);
+        }
+        names.retain(|name| pattern.matches(name));
+        names.sort();
+        if names.is_empty() {
+            return Err(no_match(location, place.last_element()));
+        }
+        Ok(names.iter().map(|name| location.with_last_element(name.as_bytes())).collect())
+    }
+
     /// Makes the directory of `job` in the directory `location`, which is made if it is missing.
     pub fn temp_directory(&self, location: &Location, job: u64) -> Result<TempDirectory> {
-        let root = self.require_local()?;
+        let root = match location {
+            Location::Local(_) | Location::Nodelocal(_) => self.require_local()?,
+            Location::Object(_) | Location::Http(_) => {
+                self.require_remote(location)?;
+                return Err(Error::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!("temporary files cannot be written to \"{location}\" yet"),
+                )
+                .hint("Name a directory of this machine."));
+            }
+        };
         let (opened, path) = match location {
             Location::Local(local) => {
                 let path = self.resolve(&local.path);
@@ -137,6 +208,9 @@ impl Access {
                     .and_then(|()| Root::open(root))
                     .and_then(|root| root.create_directory(&nodelocal.path));
                 (opened, root.join(&nodelocal.path))
+            }
+            Location::Object(_) | Location::Http(_) => {
+                return Err(Error::internal("a place of another machine was taken for a path"));
             }
         };
         let parent = opened.map_err(|error| directory_failure(location, &error))?;
@@ -153,7 +227,21 @@ impl Access {
                 redact(&path.components().collect::<PathBuf>().to_string_lossy())
             }
             Location::Nodelocal(nodelocal) => redact(&nodelocal_url(&nodelocal.path)),
+            Location::Object(_) | Location::Http(_) => location.to_string(),
         }
+    }
+
+    /// Fails if the user may not use a place of another machine.
+    fn require_remote(&self, location: &Location) -> Result {
+        let explicit = matches!(location, Location::Object(place) if place.is_explicit());
+        if explicit || !self.explicit_only {
+            return Ok(());
+        }
+        Err(Error::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!("only root is allowed to use \"{location}\""),
+        )
+        .hint("Other users may use URLs of clouds that hold their credentials and name no endpoint."))
     }
 
     /// Returns the root of `nodelocal:` if local files may be touched.
@@ -175,6 +263,9 @@ impl Access {
         match location {
             Location::Local(_) => beneath::open_directory_anywhere(&self.resolve(parent)),
             Location::Nodelocal(_) => Root::open(root)?.open_directory(parent),
+            Location::Object(_) | Location::Http(_) => {
+                Err(super::wrap_error(Error::internal("a place without directories")))
+            }
         }
     }
 
@@ -219,6 +310,18 @@ fn directory_failure(location: &Location, error: &io::Error) -> Error {
             format!("\"{location}\" is not a directory"),
         ),
         _ => io_error("create directory", &location.to_string(), error),
+    }
+}
+
+/// Fails if a server says that a text is compressed.
+fn require_plain(file: &SourceFile) -> Result {
+    match file.content_encoding() {
+        None => Ok(()),
+        Some(encoding) => Err(Error::new(
+            SqlState::BAD_COPY_FILE_FORMAT,
+            format!("the server sends \"{}\" compressed", file.name()),
+        )
+        .detail(format!("It calls the encoding {encoding:?}."))),
     }
 }
 

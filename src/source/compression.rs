@@ -12,6 +12,7 @@ use liblzma::bufread::XzDecoder;
 
 use super::failure::{io_error, wrap_error};
 use super::file::{SourceFile, SourceReader};
+use super::location::Location;
 use crate::error::{Error, Result, SqlState};
 
 /// Compressed bytes read at once.
@@ -40,8 +41,19 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Returns the compression that the suffix of a path or URL speaks of; parameters are passed over.
-    pub fn of_name(name: &str) -> Self {
+    /// Returns the compression that the suffix of a place's path speaks of; parameters of URLs are passed
+    /// over.
+    pub fn of_location(location: &Location) -> Self {
+        match location {
+            Location::Local(_) | Location::Nodelocal(_) => Self::of_name(&location.to_string()),
+            Location::Object(_) | Location::Http(_) => {
+                Self::of_name(&location.path().to_string_lossy())
+            }
+        }
+    }
+
+    /// Returns the compression that the suffix of a path or URL speaks of.
+    fn of_name(name: &str) -> Self {
         let path = name.split(['?', '#']).next().unwrap_or(name);
         let of = |name: &str| match Self::suffix(name).to_ascii_lowercase().as_str() {
             "gz" => Self::Gzip,
@@ -218,7 +230,11 @@ impl<D: Decoder> Content<D> {
 
     fn check_end(&mut self) -> Result {
         self.file.unchanged()?;
-        if self.compression != Compression::None && self.file.size() == 0 {
+        let empty = match self.file.known_size() {
+            Some(size) => size == 0,
+            None => self.file.bytes_read() == 0,
+        };
+        if self.compression != Compression::None && empty {
             return Err(self.damaged("unexpected end of file"));
         }
         match self.decoder.has_leftover() {
@@ -267,10 +283,13 @@ impl<D: Decoder> Content<D> {
 
     fn damaged(&self, what: &str) -> Error {
         let label = self.compression.label();
-        let (read, size) = (self.file.bytes_read().min(self.file.size()), self.file.size());
+        let read = self.file.bytes_read();
+        let part = match self.file.known_size() {
+            Some(size) => format!("{} of its {size}", read.min(size)),
+            None => read.to_string(),
+        };
         Error::new(SqlState::BAD_COPY_FILE_FORMAT, format!("{label}: {what}")).detail(format!(
-            "File \"{}\" is damaged or incomplete: {} bytes of content came out of the first {read} of \
-             its {size} bytes.",
+            "File \"{}\" is damaged or incomplete: {} bytes of content came out of the first {part} bytes.",
             self.file.name(),
             self.produced
         ))
@@ -319,7 +338,7 @@ fn invalid_header(file: &SourceFile, compression: Compression, head: &[u8]) -> E
 mod tests {
     use std::io::Write;
 
-    use super::super::{Access, AccessOptions, Location};
+    use super::super::{Access, AccessOptions};
     use super::*;
 
     const ALL: [Compression; 4] =
@@ -406,8 +425,14 @@ mod tests {
         check("a.csv", Compression::None);
         check("gz", Compression::None);
         check("a.gz/b", Compression::None);
+        let check = |text: &str, expected| {
+            let location = Location::parse(text).unwrap();
+            assert_eq!(Compression::of_location(&location), expected, "{text}");
+        };
         check("s3://b/a.gz?AUTH=implicit", Compression::Gzip);
-        check("http://h/x?f=a.gz", Compression::Gzip);
+        check("http://h/a.gz?x=1", Compression::Gzip);
+        check("http://h/x?f=a.gz", Compression::None);
+        check("nodelocal://1/a.zst", Compression::Zstd);
     }
 
     #[test]

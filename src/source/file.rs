@@ -1,4 +1,7 @@
 //! A file that is open for reading: bytes at any offset, and whether it changed meanwhile.
+//!
+//! Files on other machines are read in blocks where their server gives ranges, and as streams where it
+//! does not. Readers see no difference but that streams are read well only from the first byte on.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,25 +10,44 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::StreamExt;
+
+use super::answer::Failure;
+use super::block::{BlockFile, HEAD};
 use super::failure::{io_error, wrap_error};
+use super::network::Network;
+use super::remote::{Answer, Remote, Version, fetch, open};
+use super::stream::StreamFile;
 use crate::error::{Error, Result, SqlState};
 
 /// What tells one version of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The device that holds the file.
-    pub device: u64,
-    /// The file's number on the device.
-    pub inode: u64,
-    /// The size in bytes.
-    pub size: u64,
-    /// The time of the last change, in nanoseconds since 1970.
-    pub modified: i128,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// What the file system says.
+    Local {
+        /// The device that holds the file.
+        device: u64,
+        /// The file's number on the device.
+        inode: u64,
+        /// The size in bytes.
+        size: u64,
+        /// The time of the last change, in nanoseconds since 1970.
+        modified: i128,
+    },
+    /// What a server says.
+    Remote {
+        /// The server's tag of the version.
+        etag: Option<String>,
+        /// The time of the last change, as the server writes it.
+        modified: Option<String>,
+        /// The size in bytes.
+        size: Option<u64>,
+    },
 }
 
 impl Identity {
     fn of(metadata: &std::fs::Metadata) -> Self {
-        Self {
+        Self::Local {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.size(),
@@ -35,13 +57,23 @@ impl Identity {
     }
 }
 
-/// A regular file, open for reading. Threads may share it.
-#[derive(Debug)]
+/// A file, open for reading. Threads may share it.
 pub struct SourceFile {
-    file: File,
+    content: Content,
     name: String,
     identity: Identity,
+    encoding: Option<String>,
     read: AtomicU64,
+}
+
+/// Where the bytes come from.
+enum Content {
+    /// A regular file of this machine.
+    Local(File),
+    /// A file whose server gives any range.
+    Blocks(BlockFile),
+    /// A file whose server gives it from its first byte on only.
+    Stream(StreamFile),
 }
 
 impl SourceFile {
@@ -52,7 +84,57 @@ impl SourceFile {
         if let Some(kind) = irregular(&file, &metadata) {
             return Err(irregular_file(&name, kind));
         }
-        Ok(Self { identity: Identity::of(&metadata), file, name, read: AtomicU64::new(0) })
+        Ok(Self {
+            identity: Identity::of(&metadata),
+            content: Content::Local(file),
+            name,
+            encoding: None,
+            read: AtomicU64::new(0),
+        })
+    }
+
+    /// Opens a file of another machine: asks for its first bytes.
+    pub(super) fn open_remote(
+        network: &Arc<Network>,
+        remote: Arc<dyn Remote>,
+        name: String,
+    ) -> Result<Self> {
+        let (asked, patience) = (Arc::clone(&remote), network.patience());
+        let opened = network.wait(async move {
+            let answer = open(&*asked, HEAD, patience).await?;
+            let (version, range) = (answer.version.clone(), answer.range);
+            let (Some(size), true) = (version.size, answer.partial) else {
+                return Ok(Opened::Stream(answer));
+            };
+            let encoding = answer.encoding.clone();
+            let wanted = HEAD.min(size);
+            let mut head = Vec::new();
+            let mut got = 0;
+            let mut body = answer.body;
+            while let Ok(Some(Ok(chunk))) = patience.wait(body.next()).await {
+                got += chunk.len() as u64;
+                head.push(chunk);
+            }
+            if range != (0, Some(wanted)) || got != wanted {
+                head = fetch(&*asked, 0..wanted, &version, patience).await?;
+            }
+            Ok(Opened::Blocks(version, size, encoding, head))
+        })?;
+        let opened = opened.map_err(|failure: Failure| failure.into_error(&name))?;
+        let (version, encoding, content) = match opened {
+            Opened::Blocks(version, size, encoding, head) => {
+                let file = BlockFile::new(network, remote, version.clone(), size, head);
+                (version, encoding, Content::Blocks(file.named(&name)))
+            }
+            Opened::Stream(answer) => {
+                let (version, encoding) = (answer.version.clone(), answer.encoding.clone());
+                let file = StreamFile::new(network, remote, &name, answer)?;
+                (version, encoding, Content::Stream(file))
+            }
+        };
+        let Version { etag, modified, size } = version;
+        let identity = Identity::Remote { etag, modified, size };
+        Ok(Self { content, name, identity, encoding, read: AtomicU64::new(0) })
     }
 
     /// Returns the name as the user wrote it, with secrets redacted.
@@ -60,14 +142,34 @@ impl SourceFile {
         &self.name
     }
 
-    /// Returns the size in bytes at the time of opening.
+    /// Returns the size in bytes at the time of opening; 0 if it is not known.
     pub fn size(&self) -> u64 {
-        self.identity.size
+        self.known_size().unwrap_or(0)
+    }
+
+    /// Returns the size in bytes at the time of opening, if a server tells it.
+    pub fn known_size(&self) -> Option<u64> {
+        match (&self.content, &self.identity) {
+            (Content::Blocks(file), _) => Some(file.size()),
+            (Content::Stream(file), _) => file.size(),
+            (_, Identity::Local { size, .. }) => Some(*size),
+            (_, Identity::Remote { size, .. }) => *size,
+        }
+    }
+
+    /// Returns whether any part can be read without what comes before it.
+    pub fn supports_ranges(&self) -> bool {
+        !matches!(self.content, Content::Stream(_))
+    }
+
+    /// Returns how the server says that the bytes are compressed. They are passed on as they are.
+    pub fn content_encoding(&self) -> Option<&str> {
+        self.encoding.as_deref()
     }
 
     /// Returns what the file was at the time of opening.
-    pub fn identity(&self) -> Identity {
-        self.identity
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Returns how many bytes have been read in all.
@@ -79,21 +181,32 @@ impl SourceFile {
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match self.file.read_at(&mut buffer[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(io_error("read", &self.name, &error)),
+            let (rest, at) = (&mut buffer[filled..], offset + filled as u64);
+            let count = match &self.content {
+                Content::Local(file) => match file.read_at(rest, at) {
+                    Ok(count) => count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(io_error("read", &self.name, &error)),
+                },
+                Content::Blocks(file) => file.read_at(rest, at)?,
+                Content::Stream(file) => file.read_at(rest, at)?,
+            };
+            if count == 0 {
+                break;
             }
+            filled += count;
         }
         self.read.fetch_add(filled as u64, Ordering::Relaxed);
         Ok(filled)
     }
 
     /// Checks that the file is still what it was when it was opened.
+    ///
+    /// Nothing is asked of a server: each of its answers was checked when it came, so that all bytes
+    /// that were read are of one version.
     pub fn unchanged(&self) -> Result {
-        let metadata =
-            self.file.metadata().map_err(|error| io_error("read", &self.name, &error))?;
+        let Content::Local(file) = &self.content else { return Ok(()) };
+        let metadata = file.metadata().map_err(|error| io_error("read", &self.name, &error))?;
         if Identity::of(&metadata) == self.identity {
             return Ok(());
         }
@@ -109,6 +222,18 @@ impl SourceFile {
     pub fn reader(self: &Arc<Self>) -> SourceReader {
         SourceReader { file: Arc::clone(self), offset: 0 }
     }
+}
+
+impl std::fmt::Debug for SourceFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SourceFile").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A file of another machine by the answer to its first request.
+enum Opened {
+    Blocks(Version, u64, Option<String>, Vec<bytes::Bytes>),
+    Stream(Answer),
 }
 
 /// Reads a `SourceFile` from its start to its end.

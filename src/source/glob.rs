@@ -50,6 +50,15 @@ impl Pattern {
         wild.then_some(Self(parts))
     }
 
+    /// Returns what every name that fits begins with.
+    pub(super) fn literal_start(&self) -> String {
+        let literal = |part: &Part| match part {
+            Part::Literal(character) => Some(*character),
+            _ => None,
+        };
+        self.0.iter().map_while(literal).collect()
+    }
+
     /// Returns whether the whole of `name` fits the pattern.
     pub(super) fn matches(&self, name: &str) -> bool {
         let name: Vec<char> = name.chars().collect();

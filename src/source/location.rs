@@ -1,21 +1,26 @@
 //! Where a file is: the text of a path or URL, taken apart and checked without touching any file.
 //!
 //! A plain path means the file of that name, byte for byte. In a URL the path is percent-decoded. A
-//! `nodelocal:` path is kept relative to its root and never holds `..`.
+//! `nodelocal:` path is kept relative to its root and never holds `..`. URLs of clouds are taken apart
+//! in `cloud`.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use url::Url;
+
+use super::cloud::{ObjectPlace, parse_object};
 use super::redact::redact;
 use crate::error::{Error, Result, SqlState};
 
 /// The schemes that Wharf reads from, for hints.
-const SUPPORTED: &str = "Supported are nodelocal:, file: and plain paths.";
+const SUPPORTED: &str =
+    "Supported are s3:, gs:, azure:, http:, https:, nodelocal:, file: and plain paths.";
 
-/// The schemes that are known and not served.
-const LATER: &[&str] = &["s3", "gs", "azure", "azure-blob", "http", "https"];
+/// The schemes that mean a place on another machine.
+const REMOTE: &[&str] = &["s3", "gs", "azure", "azure-blob", "http", "https"];
 
 /// A place that can hold a file.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,6 +29,10 @@ pub enum Location {
     Local(LocalPath),
     /// A path beneath the directory of external files.
     Nodelocal(NodelocalPath),
+    /// An object in the bucket or container of a cloud.
+    Object(ObjectPlace),
+    /// A file of a web server.
+    Http(HttpPlace),
 }
 
 /// A path of the machine; a relative one starts at the session's working directory.
@@ -37,6 +46,13 @@ pub struct LocalPath {
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodelocalPath {
     pub(super) path: PathBuf,
+    pub(super) text: String,
+}
+
+/// A URL of a web server. Its parameters go to the server as they are.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HttpPlace {
+    pub(super) url: Url,
     pub(super) text: String,
 }
 
@@ -61,7 +77,8 @@ impl Location {
         match scheme.to_ascii_lowercase().as_str() {
             "file" => parse_file(text, rest),
             "nodelocal" => parse_nodelocal(text, rest),
-            later if LATER.contains(&later) => Err(not_supported(text, later)),
+            "http" | "https" => parse_http(text, scheme),
+            "s3" | "gs" | "azure" | "azure-blob" => parse_object(text, scheme, rest),
             other => Err(Error::new(
                 SqlState::INVALID_PARAMETER_VALUE,
                 format!("unsupported storage scheme: \"{other}\""),
@@ -70,20 +87,29 @@ impl Location {
         }
     }
 
+    /// Returns whether the place is on another machine.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Self::Object(_) | Self::Http(_))
+    }
+
     /// Returns the last element of the path as bytes, decoded; empty if the path ends in `..` or is a
     /// root.
     pub(super) fn last_element(&self) -> &[u8] {
-        self.path().file_name().map_or(&[], OsStrExt::as_bytes)
+        match self {
+            Self::Object(object) => object.last_element().as_bytes(),
+            _ => self.path().file_name().map_or(&[], OsStrExt::as_bytes),
+        }
     }
 
     /// Returns the directory part of the path, as messages print it: with a slash behind it.
     pub(super) fn prefix(&self) -> String {
         let parent = self.path().parent().unwrap_or(Path::new("")).to_string_lossy().into_owned();
         match self {
+            Self::Object(object) => format!("/{}", object.directory()),
             Self::Local(_) if parent.is_empty() || parent == "/" => parent,
             Self::Local(_) => format!("{parent}/"),
-            Self::Nodelocal(_) if parent.is_empty() => "/".to_owned(),
-            Self::Nodelocal(_) => format!("/{parent}/"),
+            _ if parent.is_empty() => "/".to_owned(),
+            _ => format!("/{}/", parent.trim_start_matches('/')),
         }
     }
 
@@ -105,15 +131,22 @@ impl Location {
                 let text = rewrite(&nodelocal.text, name).unwrap_or_else(|| nodelocal_url(&path));
                 Self::Nodelocal(NodelocalPath { path, text })
             }
+            Self::Object(object) => {
+                Self::Object(object.with_last_element(&String::from_utf8_lossy(name)))
+            }
+            // A web server lists nothing, so that nothing in its URLs is a wildcard.
+            Self::Http(_) => self.clone(),
         }
     }
 
-    /// Returns the path: relative to the root of `nodelocal:`, or to the working directory unless it
-    /// is absolute.
+    /// Returns the path: relative to the root of `nodelocal:` or to a bucket, or to the working
+    /// directory unless it is absolute.
     pub(super) fn path(&self) -> &Path {
         match self {
             Self::Local(local) => &local.path,
             Self::Nodelocal(nodelocal) => &nodelocal.path,
+            Self::Object(object) => Path::new(&object.key),
+            Self::Http(http) => Path::new(http.url.path()),
         }
     }
 
@@ -121,6 +154,8 @@ impl Location {
         match self {
             Self::Local(local) => &local.text,
             Self::Nodelocal(nodelocal) => &nodelocal.text,
+            Self::Object(object) => &object.text,
+            Self::Http(http) => &http.text,
         }
     }
 }
@@ -137,6 +172,8 @@ impl fmt::Debug for Location {
         let kind = match self {
             Self::Local(_) => "Local",
             Self::Nodelocal(_) => "Nodelocal",
+            Self::Object(_) => "Object",
+            Self::Http(_) => "Http",
         };
         write!(f, "{kind}({:?})", redact(self.text()))
     }
@@ -149,6 +186,12 @@ impl fmt::Debug for LocalPath {
 }
 
 impl fmt::Debug for NodelocalPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", redact(&self.text))
+    }
+}
+
+impl fmt::Debug for HttpPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", redact(&self.text))
     }
@@ -174,7 +217,7 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let well_formed = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     let ours =
-        ["file", "nodelocal"].iter().chain(LATER).any(|known| scheme.eq_ignore_ascii_case(known));
+        ["file", "nodelocal"].iter().chain(REMOTE).any(|known| scheme.eq_ignore_ascii_case(known));
     (well_formed && (ours || rest.starts_with("//"))).then_some((scheme, rest))
 }
 
@@ -241,22 +284,51 @@ fn parse_nodelocal(text: &str, rest: &str) -> Result<Location> {
     Ok(Location::Nodelocal(NodelocalPath { path, text: text.to_owned() }))
 }
 
+/// Parses a URL of a web server.
+fn parse_http(text: &str, scheme: &str) -> Result<Location> {
+    require_clean(text)?;
+    let url = Url::parse(text).map_err(|error| malformed(text, &error.to_string()))?;
+    if url.fragment().is_some() {
+        return Err(fragment(text, &scheme.to_ascii_lowercase()));
+    }
+    Ok(Location::Http(HttpPlace { url, text: text.to_owned() }))
+}
+
+/// Says that a text is no URL.
+pub(super) fn malformed(text: &str, reason: &str) -> Error {
+    Error::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("malformed URL \"{}\": {reason}", redact(text)),
+    )
+}
+
+/// Says that a URL has a fragment.
+pub(super) fn fragment(text: &str, scheme: &str) -> Error {
+    Error::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("{scheme} URL must not have a fragment: \"{}\"", redact(text)),
+    )
+    .hint("Write %23 for \"#\" in the name of a file.")
+}
+
+/// Fails if a URL holds a control character.
+pub(super) fn require_clean(text: &str) -> Result {
+    if !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(Error::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("URL contains a control character: {:?}", redact(text)),
+    )
+    .hint("Write it percent-encoded, such as %0A for a line break."))
+}
+
 /// Returns the part of a URL that names a host and path, after checking that nothing else is there.
 fn url_path<'a>(text: &str, rest: &'a str, scheme: &str) -> Result<&'a str> {
-    if text.chars().any(char::is_control) {
-        return Err(Error::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("URL contains a control character: {:?}", redact(text)),
-        )
-        .hint("Write it percent-encoded, such as %0A for a line break."));
-    }
+    require_clean(text)?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     if path.contains('#') || query.contains('#') {
-        return Err(Error::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("{scheme} URL must not have a fragment: \"{}\"", redact(text)),
-        )
-        .hint("Write %23 for \"#\" in the name of a file."));
+        return Err(fragment(text, scheme));
     }
     match url::form_urlencoded::parse(query.as_bytes()).next() {
         None => Ok(path),
@@ -268,23 +340,8 @@ fn url_path<'a>(text: &str, rest: &'a str, scheme: &str) -> Result<&'a str> {
     }
 }
 
-/// Says that a scheme is known but not served; a text that is no URL at all is told so first.
-fn not_supported(text: &str, scheme: &str) -> Error {
-    if let Err(error) = url::Url::parse(text) {
-        return Error::new(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("malformed URL \"{}\": {error}", redact(text)),
-        );
-    }
-    Error::new(
-        SqlState::FEATURE_NOT_SUPPORTED,
-        format!("storage scheme \"{scheme}\" is not supported yet"),
-    )
-    .hint(SUPPORTED)
-}
-
 /// Decodes `%41` to `A`. The result is any sequence of bytes without NUL.
-fn decode(text: &str, path: &str) -> Result<Vec<u8>> {
+pub(super) fn decode(text: &str, path: &str) -> Result<Vec<u8>> {
     let malformed = |what: &str| {
         Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("{what} in URL \"{}\"", redact(text)))
             .hint("Write %25 for \"%\".")
@@ -313,7 +370,7 @@ fn hex(digit: u8) -> Option<u8> {
 }
 
 /// Encodes what has a meaning in a URL or in an SQL string.
-fn encode(path: &[u8]) -> String {
+pub(super) fn encode(path: &[u8]) -> String {
     let mut encoded = String::with_capacity(path.len());
     for &byte in path {
         if byte.is_ascii_alphanumeric() || b"/-._~!$&()+,;=:@".contains(&byte) {
@@ -341,7 +398,7 @@ mod tests {
     fn local(text: &str, path: &str) {
         match Location::parse(text).unwrap() {
             Location::Local(local) => assert_eq!(local.path, Path::new(path), "{text}"),
-            other @ Location::Nodelocal(_) => panic!("{text}: {other:?}"),
+            other => panic!("{text}: {other:?}"),
         }
     }
 
@@ -350,7 +407,7 @@ mod tests {
             Location::Nodelocal(nodelocal) => {
                 assert_eq!(nodelocal.path, Path::new(path), "{text}");
             }
-            other @ Location::Local(_) => panic!("{text}: {other:?}"),
+            other => panic!("{text}: {other:?}"),
         }
     }
 
@@ -433,13 +490,6 @@ mod tests {
         refused("ftp://h/x", value, "unsupported storage scheme: \"ftp\"");
         refused("gopher://127.0.0.1/x", value, "unsupported storage scheme: \"gopher\"");
         refused("userfile:///x", value, "unsupported storage scheme: \"userfile\"");
-        for scheme in ["s3", "gs", "azure", "azure-blob", "http", "https"] {
-            refused(
-                &format!("{}://h/x?AWS_SECRET_ACCESS_KEY=canary", scheme.to_uppercase()),
-                SqlState::FEATURE_NOT_SUPPORTED,
-                &format!("storage scheme \"{scheme}\" is not supported yet"),
-            );
-        }
         refused("file://host/x", value, "file URL must not name a host: \"file://host/x\"");
         refused("file://x.csv", value, "file URL must not name a host: \"file://x.csv\"");
         refused("file:", value, "file URL has no path: \"file:\"");
@@ -461,6 +511,24 @@ mod tests {
             value,
             "URL contains a control character: \"file:///x\\r\\nHost: h\"",
         );
+    }
+
+    #[test]
+    fn takes_urls_of_web_servers_as_they_are() {
+        let check = |text: &str, url: &str| match Location::parse(text).unwrap() {
+            Location::Http(http) => assert_eq!(http.url.as_str(), url, "{text}"),
+            other => panic!("{text}: {other:?}"),
+        };
+        check("http://h/d/a*.csv?x=1&y=%2F", "http://h/d/a*.csv?x=1&y=%2F");
+        check("HTTPS://H:8443/a%20b", "https://h:8443/a%20b");
+        check("http://127.1/x", "http://127.0.0.1/x");
+        check("http://2130706433/x", "http://127.0.0.1/x");
+        let value = SqlState::INVALID_PARAMETER_VALUE;
+        refused("http:///", value, "malformed URL \"http:///\": empty host");
+        refused("http://h/x#y", value, "http URL must not have a fragment: \"http://h/x#redacted\"");
+        let crlf = "URL contains a control character: \"http://h/x\\r\\nHost: h\"";
+        refused("http://h/x\r\nHost: h", value, crlf);
+        refused("https://h:99999/", value, "malformed URL \"https://h:99999/\": invalid port number");
     }
 
     #[test]

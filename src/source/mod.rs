@@ -1,27 +1,42 @@
 //! URL to bytes: parse, redact, glob, list, open, decompress, and temporary files.
 //!
 //! In goes the text of a URL or path as a user wrote it; out come a `Location`, then a `SourceFile`
-//! whose bytes can be read at any offset, or a `TempDirectory` that can be written to. Only places on
-//! the local machine are served; cloud storage and HTTP are recognised and refused.
+//! whose bytes can be read at any offset, or a `TempDirectory` that can be written to.
 //!
-//! Calls block: run them on threads that may block.
+//! Calls block: run them on threads that may block. Requests over the network run on threads of their
+//! own.
 
 mod access;
+mod answer;
 #[cfg(test)]
 mod attack;
 mod beneath;
+mod block;
+mod cloud;
 mod compression;
+#[cfg(test)]
+mod distant;
 mod failure;
 mod file;
 mod glob;
+mod host;
 mod location;
+mod network;
+mod object;
 mod redact;
+mod remote;
+#[cfg(test)]
+mod server;
+mod stream;
 mod temp;
+mod web;
 
 pub use access::{Access, AccessOptions};
 pub use compression::{Compression, DecompressLimits, decompress};
 pub use failure::{io_error, wrap_error};
 pub use file::{Identity, SourceFile, SourceReader};
-pub use location::{LocalPath, Location, NodelocalPath};
+pub use cloud::ObjectPlace;
+pub use location::{HttpPlace, LocalPath, Location, NodelocalPath};
+pub use network::{NetworkOptions, StopCheck};
 pub use redact::{redact, redact_text};
 pub use temp::{TempDirectory, TempFile, remove_temp_leftover};

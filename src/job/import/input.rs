@@ -47,7 +47,13 @@ impl InputFile {
 
     /// Returns whether any part of the file can be read without what comes before.
     pub(crate) fn is_seekable(&self) -> bool {
-        self.compression == Compression::None
+        self.compression == Compression::None && self.source.supports_ranges()
+    }
+
+    /// Returns whether what is read adds up to `size`: the file is not compressed, and its server tells
+    /// the size.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.compression == Compression::None && self.source.known_size().is_some()
     }
 
     /// Returns the file's size in bytes, as stored.
@@ -121,7 +127,7 @@ impl ByteStream {
                     *offset += count as u64;
                 }
                 buffer.truncate(start + filled);
-                Ok(filled < want || *offset >= file.size())
+                Ok(filled < want || file.known_size().is_some_and(|size| *offset >= size))
             }
             Self::Decompressed(reader, file) => {
                 buffer.truncate(start);
@@ -178,7 +184,13 @@ pub(crate) fn open_files(context: &JobContext, import: &Import) -> Result<Vec<In
     let mut sources = Vec::new();
     for url in &import.files {
         let location = Location::parse(url)?;
-        for location in context.access.expand(&location)? {
+        let locations = if import.format.match_globs {
+            context.access.expand(&location)?
+        } else {
+            vec![location]
+        };
+        for location in locations {
+            context.cancellation.check()?;
             let compression = compression(import.format.decompress, &location);
             sources.push((Arc::new(context.access.open(&location)?), compression));
         }
@@ -196,7 +208,7 @@ pub(crate) fn open_files(context: &JobContext, import: &Import) -> Result<Vec<In
 
 fn compression(decompress: Decompress, location: &Location) -> Compression {
     match decompress {
-        Decompress::Auto => Compression::of_name(&location.to_string()),
+        Decompress::Auto => Compression::of_location(location),
         Decompress::None => Compression::None,
         Decompress::Gzip => Compression::Gzip,
         Decompress::Bzip => Compression::Bzip2,
@@ -211,6 +223,16 @@ fn open_file(
     compression: Compression,
     import: &Import,
 ) -> Result<InputFile> {
+    if let Some(encoding) = source.content_encoding()
+        && compression == Compression::None
+    {
+        return Err(Error::new(
+            SqlState::BAD_COPY_FILE_FORMAT,
+            format!("the server sends \"{}\" compressed", source.name()),
+        )
+        .detail(format!("It calls the encoding {encoding:?}."))
+        .hint("Name the compression in \"decompress\"."));
+    }
     let columns = columns_by_position(&import.table);
     let fields = columns.iter().filter(|source| matches!(source, ColumnSource::Field(_))).count();
     let mut file = InputFile { index, source, compression, data_start: 0, columns, fields };

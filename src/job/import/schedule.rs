@@ -332,13 +332,13 @@ impl<'a> Verifier<'a> {
 
     fn tell_progress(&self) {
         let total = self.shared.files.iter().map(InputFile::size).sum();
-        let seekable = self.shared.files.iter().all(InputFile::is_seekable);
+        let plain = self.shared.files.iter().all(InputFile::is_plain);
         (self.shared.context.events)(Event::Progress(Progress {
             job: self.job,
             phase: "reading",
             rows: self.shared.rows.load(Ordering::Relaxed),
             bytes: self.shared.bytes.load(Ordering::Relaxed),
-            total_bytes: seekable.then_some(total),
+            total_bytes: plain.then_some(total),
         }));
     }
 

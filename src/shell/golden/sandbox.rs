@@ -13,6 +13,9 @@ use crate::session::{ExternalIo, Options, Session};
 const MEMORY: u64 = 256 << 20;
 /// How many threads a golden file uses; files run side by side.
 const THREADS: usize = 2;
+
+/// How long a server may send nothing, and for how long requests are tried again.
+const NETWORK_WAIT: Duration = Duration::from_secs(2);
 /// How long a database may stay in use after its session was closed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -54,8 +57,10 @@ impl Sandbox {
             memory: MEMORY,
             threads: Some(THREADS),
             external_io,
-            allow_hosts: Vec::new(),
+            allow_hosts: restart.allow_hosts.clone(),
             max_disk_temp_storage: restart.max_disk_temp_storage,
+            network_timeout: NETWORK_WAIT,
+            network_patience: NETWORK_WAIT,
             working_directory: self.files.clone(),
         };
         let started = Instant::now();
@@ -88,4 +93,6 @@ pub(super) struct Restart {
     pub(super) external_io: ExternalIo,
     /// The most that temporary files may take.
     pub(super) max_disk_temp_storage: Option<u64>,
+    /// Hosts that may be reached, if limited.
+    pub(super) allow_hosts: Vec<String>,
 }

@@ -203,12 +203,13 @@ fn parse_run(words: &[&str]) -> Result<RunSettings, String> {
     Ok(settings)
 }
 
-/// Parses `read-only external-io-dir=DIR|disabled max-disk-temp-storage=SIZE`.
+/// Parses `read-only allow-host=HOST external-io-dir=DIR|disabled max-disk-temp-storage=SIZE`.
 fn parse_restart(words: &[&str]) -> Result<Restart, String> {
     let mut restart = Restart::default();
     for word in words {
         match word.split_once('=') {
             None if *word == "read-only" => restart.read_only = true,
+            Some(("allow-host", host)) => restart.allow_hosts.push(host.to_owned()),
             Some(("external-io-dir", "disabled")) => restart.external_io = ExternalIo::Disabled,
             Some(("external-io-dir", directory)) => {
                 restart.external_io = ExternalIo::Directory(directory.into());

@@ -112,6 +112,7 @@ mod tests {
             "decompress",
             "sstsize",
             "keep_temp",
+            "disable_glob_matching",
         ] {
             assert!(text.contains(&format!("\n  {option} ")), "{option}");
         }

@@ -19,7 +19,8 @@ Options:
   decompress = 'auto' | 'none' | 'gzip' | 'bzip' | 'zstd' | 'xz'
                             how files are compressed (default auto: by their names)
   sstsize = 'size'          accepted for CockroachDB's sake, without effect
-  keep_temp                 leave the files in temp where they are";
+  keep_temp                 leave the files in temp where they are
+  disable_glob_matching     take *, ? and [ in the names of files for themselves";
 
 /// Every topic.
 pub(crate) const TOPICS: &[Topic] = &[

@@ -12,6 +12,7 @@ const IMPORT_OPTIONS: &[&str] = &[
     "comment",
     "decompress",
     "delimiter",
+    "disable_glob_matching",
     "header",
     "keep_temp",
     "nullif",
