@@ -70,7 +70,8 @@ impl Session {
             let location = Location::parse(url)?;
             let read = || self.access.read_text(&location, LARGEST_SCHEMA_FILE);
             // A server may take its time, and the thread has other work.
-            let text = if location.is_remote() { tokio::task::block_in_place(read) } else { read() };
+            let text =
+                if location.is_remote() { tokio::task::block_in_place(read) } else { read() };
             file = Some(text?);
         }
     }

@@ -11,17 +11,21 @@ use rustix::fs::{AtFlags, Dir, FileType};
 use rustix::io::Errno;
 
 use super::beneath::{self, Root};
+use super::cloud::ObjectPlace;
 use super::failure::io_error;
 use super::file::SourceFile;
 use super::glob::Pattern;
-use super::cloud::ObjectPlace;
 use super::location::{Location, nodelocal_url};
 use super::network::{Network, NetworkOptions};
 use super::object::{self, ObjectFile};
 use super::redact::redact;
+use super::remote::Remote;
 use super::temp::{TempDirectory, Usage};
 use super::web::WebFile;
 use crate::error::{Error, Result, SqlState};
+
+/// How many files of other machines are opened at once.
+const AT_ONCE: usize = 16;
 
 /// What a session may reach.
 #[derive(Clone, Debug)]
@@ -83,21 +87,62 @@ impl Access {
                 self.require_local()?;
                 beneath::open_anywhere(&self.resolve(&local.path))
             }
-            Location::Nodelocal(nodelocal) => Root::open(self.require_local()?)
-                .and_then(|root| root.open_file(&nodelocal.path)),
-            Location::Object(place) => {
-                self.require_remote(location)?;
-                let file = Arc::new(ObjectFile::new(&self.network, place)?);
-                return SourceFile::open_remote(&self.network, file, location.to_string());
+            Location::Nodelocal(nodelocal) => {
+                Root::open(self.require_local()?).and_then(|root| root.open_file(&nodelocal.path))
             }
-            Location::Http(place) => {
-                self.require_remote(location)?;
-                let file = WebFile { network: Arc::clone(&self.network), url: place.url.clone() };
-                return SourceFile::open_remote(&self.network, Arc::new(file), location.to_string());
+            Location::Object(_) | Location::Http(_) => {
+                let mut opened = self.open_all(std::slice::from_ref(location))?;
+                return opened.pop().ok_or_else(|| Error::internal("a file was not opened"));
             }
         };
         let descriptor = opened.map_err(|error| self.open_failure(location, &error))?;
         SourceFile::new(descriptor, location.to_string())
+    }
+
+    /// Opens files; those of other machines several at a time. The first failure in their order is told.
+    pub fn open_all(&self, locations: &[Location]) -> Result<Vec<SourceFile>> {
+        let mut opened = Vec::with_capacity(locations.len());
+        let mut rest = locations;
+        while let Some((first, behind)) = rest.split_first() {
+            if !first.is_remote() {
+                opened.push(self.open(first)?);
+                rest = behind;
+                continue;
+            }
+            let count = rest.iter().take(AT_ONCE).take_while(|place| place.is_remote()).count();
+            let mut files = Vec::with_capacity(count);
+            let mut failure = None;
+            for location in &rest[..count] {
+                match self.remote(location) {
+                    Ok(remote) => files.push((remote, location.to_string())),
+                    Err(error) => {
+                        failure = Some(error);
+                        break;
+                    }
+                }
+            }
+            opened.extend(SourceFile::open_remote(&self.network, files)?);
+            if let Some(error) = failure {
+                return Err(error);
+            }
+            rest = &rest[count..];
+        }
+        Ok(opened)
+    }
+
+    /// Returns what makes the requests for a place of another machine.
+    fn remote(&self, location: &Location) -> Result<Arc<dyn Remote>> {
+        self.require_remote(location)?;
+        match location {
+            Location::Object(place) => Ok(Arc::new(ObjectFile::new(&self.network, place)?)),
+            Location::Http(place) => {
+                let url = place.url.clone();
+                Ok(Arc::new(WebFile { network: Arc::clone(&self.network), url }))
+            }
+            Location::Local(_) | Location::Nodelocal(_) => {
+                Err(Error::internal("a place of this machine was taken for another's"))
+            }
+        }
     }
 
     /// Reads a small text file whole, such as a schema file of at most `limit` bytes. It must be UTF-8;
@@ -178,7 +223,8 @@ impl Access {
         names.retain(|name| pattern.matches(name));
         names.sort();
         if names.is_empty() {
-            return Err(no_match(location, place.last_element()));
+            return Err(no_match(location, place.last_element())
+                .hint("Wildcards are matched in the last element of a name alone."));
         }
         Ok(names.iter().map(|name| location.with_last_element(name.as_bytes())).collect())
     }
@@ -241,7 +287,9 @@ impl Access {
             SqlState::INSUFFICIENT_PRIVILEGE,
             format!("only root is allowed to use \"{location}\""),
         )
-        .hint("Other users may use URLs of clouds that hold their credentials and name no endpoint."))
+        .hint(
+            "Other users may use URLs of clouds that hold their credentials and name no endpoint.",
+        ))
     }
 
     /// Returns the root of `nodelocal:` if local files may be touched.

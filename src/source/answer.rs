@@ -175,7 +175,8 @@ impl Failure {
                     None => error.with_hint("Name its region in AWS_REGION."),
                 }
             }
-            (404 | 410, _) => Self::new(SqlState::UNDEFINED_FILE, ""),
+            (404 | 410, _) => Self::new(SqlState::UNDEFINED_FILE, "")
+                .with_hint(format!("The server answered {told}. In names upper and lower case differ.")),
             (412, _) => Self::changed(),
             (401, _) => Self::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
@@ -273,12 +274,15 @@ mod tests {
             401,
             "",
             denied,
-            &format!("could not read \"{name}\": the server asks for credentials (401 Unauthorized)"),
+            &format!(
+                "could not read \"{name}\": the server asks for credentials (401 Unauthorized)"
+            ),
             Worth::Nothing,
         );
         for status in [429, 500, 503] {
             let reason = StatusCode::from_u16(status).unwrap().canonical_reason().unwrap();
-            let message = format!("could not read \"{name}\": the server answered {status} {reason}");
+            let message =
+                format!("could not read \"{name}\": the server answered {status} {reason}");
             check(status, "", SqlState::IO_ERROR, &message, Worth::Much);
         }
         check(

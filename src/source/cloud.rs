@@ -52,6 +52,8 @@ pub(super) struct GsParameters {
     pub(super) implicit: bool,
     /// The key of a service account, as JSON.
     pub(super) credentials: Option<String>,
+    /// Whether the key says by `disable_oauth` that it is for an emulator, which takes any token.
+    pub(super) for_tests: bool,
     pub(super) billing_project: Option<String>,
     /// The service, if it is not Google's. Without credentials requests to it are not signed.
     pub(super) endpoint: Option<Url>,
@@ -169,7 +171,7 @@ fn require_usable(text: &str, key: &str) -> Result {
     Ok(())
 }
 
-/// Parameters of `s3:`, and whether a value is a secret whose `+` may have been left unencoded.
+/// Parameters of `s3:`.
 const S3: &[&str] = &[
     "AUTH",
     "AWS_ACCESS_KEY_ID",
@@ -251,11 +253,10 @@ impl<'a> Parameters<'a> {
         match self.get("AUTH").as_deref() {
             None | Some("specified") => Ok(false),
             Some("implicit") => Ok(true),
-            Some("default") => Err(Error::new(
-                SqlState::FEATURE_NOT_SUPPORTED,
-                "AUTH=default is not supported",
-            )
-            .hint("Say AUTH=implicit to use the credentials of this machine.")),
+            Some("default") => {
+                Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "AUTH=default is not supported")
+                    .hint("Say AUTH=implicit to use the credentials of this machine."))
+            }
             Some(_) => Err(invalid("AUTH must be \"specified\" or \"implicit\"".to_owned())),
         }
     }
@@ -317,7 +318,8 @@ impl<'a> Parameters<'a> {
             None => return Err(self.require("CREDENTIALS").expect_err("it was not found")),
         };
         let billing_project = self.get("GOOGLE_BILLING_PROJECT");
-        Ok(GsParameters { implicit, credentials, billing_project, endpoint })
+        let for_tests = credentials.as_ref().is_some_and(|key| is_for_tests(key));
+        Ok(GsParameters { implicit, credentials, for_tests, billing_project, endpoint })
     }
 
     fn azure(&self) -> Result<AzureParameters> {
@@ -327,11 +329,9 @@ impl<'a> Parameters<'a> {
             return Err(invalid("AZURE_ACCOUNT_NAME is not usable as a name".to_owned()));
         }
         let client = match self.get("AZURE_CLIENT_ID") {
-            Some(id) if !implicit => Some([
-                id,
-                self.require("AZURE_CLIENT_SECRET")?,
-                self.require("AZURE_TENANT_ID")?,
-            ]),
+            Some(id) if !implicit => {
+                Some([id, self.require("AZURE_CLIENT_SECRET")?, self.require("AZURE_TENANT_ID")?])
+            }
             _ => None,
         };
         let key = match self.secret("AZURE_ACCOUNT_KEY") {
@@ -393,6 +393,12 @@ fn service_account(text: &str) -> Result<String> {
         return Err(problem("must not name a service: name it in GOOGLE_ENDPOINT"));
     }
     Ok(json)
+}
+
+/// Returns whether a key of a service account says that no token is to be fetched for it.
+fn is_for_tests(json: &str) -> bool {
+    let value: Option<serde_json::Value> = serde_json::from_str(json).ok();
+    value.is_some_and(|value| value.get("disable_oauth") == Some(&serde_json::Value::Bool(true)))
 }
 
 /// Decodes base64, of either alphabet, padded or not.
@@ -496,7 +502,8 @@ mod tests {
 
     #[test]
     fn decodes_parameters() {
-        let parameters = s3("AWS_ACCESS_KEY_ID=id&AWS_SECRET_ACCESS_KEY=a+b%2Bc%2F&AWS_REGION=eu-1\
+        let parameters =
+            s3("AWS_ACCESS_KEY_ID=id&AWS_SECRET_ACCESS_KEY=a+b%2Bc%2F&AWS_REGION=eu-1\
                              &AWS_ENDPOINT=http%3A%2F%2Flocalhost%3A9000");
         assert_eq!(parameters.secret_key.as_deref(), Some("a+b+c/"));
         assert_eq!(parameters.region.as_deref(), Some("eu-1"));
@@ -533,16 +540,10 @@ mod tests {
             "azure uri missing \"AZURE_ACCOUNT_KEY\" parameter",
         );
         refused("gs://b/k", "gs uri missing \"CREDENTIALS\" parameter");
-        refused(
-            &format!("s3://b/k?{KEYS}&COLOUR=canary"),
-            "s3 URL has no parameter \"redacted\"",
-        );
+        refused(&format!("s3://b/k?{KEYS}&COLOUR=canary"), "s3 URL has no parameter \"redacted\"");
         refused("s3://b/k?COLOUR=canary", "s3 URL has no parameter \"COLOUR\"");
         refused(&format!("s3://b/k?{KEYS}canary&canary=1"), "s3 URL has no parameter \"redacted\"");
-        refused(
-            &format!("s3://b/k?{KEYS}&aws_region=x"),
-            "s3 URL has no parameter \"aws_region\"",
-        );
+        refused(&format!("s3://b/k?{KEYS}&aws_region=x"), "s3 URL has no parameter \"aws_region\"");
         refused(
             &format!("s3://b/k?{KEYS}&AWS_REGION=a&AWS_REGION=b"),
             "s3 URL names the parameter \"AWS_REGION\" twice",
@@ -579,7 +580,10 @@ mod tests {
         check("s3://b:80/k", "the name of the bucket is not usable");
         check("s3://b/a//k", "the name of the object holds an empty element, \".\" or \"..\"");
         check("s3://b/../k", "the name of the object holds an empty element, \".\" or \"..\"");
-        check("s3://b/%2e%2e%2fk", "the name of the object holds an empty element, \".\" or \"..\"");
+        check(
+            "s3://b/%2e%2e%2fk",
+            "the name of the object holds an empty element, \".\" or \"..\"",
+        );
         check("s3://b/a%0ab", "the name of the object holds a control character");
         check("s3://b/%ff", "the name of the object is not UTF-8");
         refused("s3://b/k#x", "s3 URL must not have a fragment: \"s3://b/k#redacted\"");

@@ -8,6 +8,9 @@ use super::server::{Reply, Request, Server};
 use super::*;
 use crate::error::{Error, Result, SqlState};
 
+/// A wrong answer.
+type Fault = fn(&Request, &[u8]) -> Reply;
+
 /// Bytes that repeat at no power of two.
 fn sample(length: usize) -> Vec<u8> {
     (0..length).map(|at| u8::try_from((at * 7 + at / 251) % 251).unwrap()).collect()
@@ -106,8 +109,9 @@ fn reads_streams_where_there_are_no_ranges() {
 #[test]
 fn reads_chunks_of_unknown_length() {
     let server = Server::start(|_, _| Reply {
-        bytes: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-            .to_vec(),
+        bytes:
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+                .to_vec(),
         stall: false,
     });
     check(&server, b"abcde");
@@ -117,10 +121,8 @@ fn reads_chunks_of_unknown_length() {
         stall: false,
     });
     refused(&cut, SqlState::CONNECTION_FAILURE, "the connection broke");
-    let endless = Server::start(|_, _| Reply {
-        bytes: b"HTTP/1.1 200 OK\r\n\r\nabc".to_vec(),
-        stall: false,
-    });
+    let endless =
+        Server::start(|_, _| Reply { bytes: b"HTTP/1.1 200 OK\r\n\r\nabc".to_vec(), stall: false });
     refused(&endless, SqlState::CONNECTION_FAILURE, "does not tell how long the file is");
 }
 
@@ -146,9 +148,10 @@ fn goes_on_where_a_connection_broke() {
         }
     });
     check(&server, &content);
-    let resumed = server.requests().iter().any(|request| {
-        request.range().is_some_and(|(start, _)| start % (4 << 20) != 0)
-    });
+    let resumed = server
+        .requests()
+        .iter()
+        .any(|request| request.range().is_some_and(|(start, _)| start % (4 << 20) != 0));
     assert!(resumed, "a broken range is not begun anew");
 }
 
@@ -165,9 +168,12 @@ fn begins_broken_streams_anew_and_compares() {
     check(&server, &content);
     let mut other = content.clone();
     other[500_000] ^= 1;
-    let server = Server::start(move |number, _| {
-        if number == 0 { whole(&content).cut(2_000_000) } else { whole(&other) }
-    });
+    let server =
+        Server::start(
+            move |number, _| {
+                if number == 0 { whole(&content).cut(2_000_000) } else { whole(&other) }
+            },
+        );
     refused(&server, SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "file changed while it was read");
 }
 
@@ -214,7 +220,6 @@ fn notices_that_a_file_changes() {
 #[test]
 fn takes_no_other_bytes_than_it_asked_for() {
     let content = sample(5_000_000);
-    type Fault = fn(&Request, &[u8]) -> Reply;
     let faults: [Fault; 6] = [
         // Another range.
         |_, content| {
@@ -236,7 +241,11 @@ fn takes_no_other_bytes_than_it_asked_for() {
         |request, content| {
             let (start, end) = request.range().unwrap();
             let range = format!("bytes {start}-{}/{}", end.min(content.len()) - 1, content.len());
-            Reply::new("206 Partial Content", &[("Content-Range", &range)], &content[start..start + 9])
+            Reply::new(
+                "206 Partial Content",
+                &[("Content-Range", &range)],
+                &content[start..start + 9],
+            )
         },
         // No answer at all.
         |_, _| Reply { bytes: b"ICY 200 OK\r\n\r\n".to_vec(), stall: false },
@@ -253,7 +262,11 @@ fn takes_no_other_bytes_than_it_asked_for() {
         check(&server, &content);
         let served = content.clone();
         let server = Server::start(move |number, request| {
-            if number > 0 { fault(request, &served) } else { Reply::of_file(request, &served, "\"1\"") }
+            if number > 0 {
+                fault(request, &served)
+            } else {
+                Reply::of_file(request, &served, "\"1\"")
+            }
         });
         let hasty = NetworkOptions { patience: Duration::from_millis(600), ..quick() };
         let place = Location::parse(&server.url("f")).unwrap();
@@ -293,7 +306,10 @@ fn says_that_nobody_is_there() {
     let started = Instant::now();
     let error = read(&format!("http://{closed}/f")).unwrap_err();
     assert_eq!(error.code(), connect, "{error:?}");
-    assert!(error.message().ends_with("no connection to the server: Connection refused"), "{error}");
+    assert!(
+        error.message().ends_with("no connection to the server: Connection refused"),
+        "{error}"
+    );
     let error = read("http://nowhere.invalid/f").unwrap_err();
     assert_eq!(error.code(), connect, "{error:?}");
     assert!(error.message().ends_with("host \"nowhere.invalid\" could not be found"), "{error}");
@@ -308,9 +324,11 @@ fn stops_when_the_statement_is_cancelled() {
     let server = Server::start(|_, _| Reply { bytes: Vec::new(), stall: true });
     let stopped = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&stopped);
-    let stop: StopCheck = Arc::new(move || match seen.load(Ordering::Relaxed) {
-        false => Ok(()),
-        true => Err(Error::new(SqlState::QUERY_CANCELED, "stopped")),
+    let stop: StopCheck = Arc::new(move || {
+        if seen.load(Ordering::Relaxed) {
+            return Err(Error::new(SqlState::QUERY_CANCELED, "stopped"));
+        }
+        Ok(())
     });
     let access = access_with(NetworkOptions { stop, ..NetworkOptions::default() });
     let location = Location::parse(&server.url("f")).unwrap();
@@ -421,7 +439,8 @@ fn refuses_texts_that_a_server_compresses() {
 #[test]
 fn reads_texts_of_unknown_length_up_to_the_limit() {
     let server = Server::start(|_, _| Reply {
-        bytes: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n".to_vec(),
+        bytes: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
+            .to_vec(),
         stall: false,
     });
     let location = Location::parse(&server.url("f")).unwrap();

@@ -16,7 +16,7 @@ use super::answer::Failure;
 use super::block::{BlockFile, HEAD};
 use super::failure::{io_error, wrap_error};
 use super::network::Network;
-use super::remote::{Answer, Remote, Version, fetch, open};
+use super::remote::{Answer, Patience, Remote, Version, fetch, open};
 use super::stream::StreamFile;
 use crate::error::{Error, Result, SqlState};
 
@@ -93,35 +93,33 @@ impl SourceFile {
         })
     }
 
-    /// Opens a file of another machine: asks for its first bytes.
+    /// Opens files of other machines, each with its name: asks for their first bytes, side by side.
     pub(super) fn open_remote(
+        network: &Arc<Network>,
+        files: Vec<(Arc<dyn Remote>, String)>,
+    ) -> Result<Vec<Self>> {
+        let patience = network.patience();
+        let requests: Vec<_> = files
+            .iter()
+            .map(|(remote, _)| {
+                let remote = Arc::clone(remote);
+                async move { request_head(&*remote, patience).await }
+            })
+            .collect();
+        let answers = network.wait(futures::future::join_all(requests))?;
+        let opened = files.into_iter().zip(answers);
+        opened
+            .map(|((remote, name), answer)| Self::of_answer(network, remote, name, answer))
+            .collect()
+    }
+
+    fn of_answer(
         network: &Arc<Network>,
         remote: Arc<dyn Remote>,
         name: String,
+        opened: Result<Opened, Failure>,
     ) -> Result<Self> {
-        let (asked, patience) = (Arc::clone(&remote), network.patience());
-        let opened = network.wait(async move {
-            let answer = open(&*asked, HEAD, patience).await?;
-            let (version, range) = (answer.version.clone(), answer.range);
-            let (Some(size), true) = (version.size, answer.partial) else {
-                return Ok(Opened::Stream(answer));
-            };
-            let encoding = answer.encoding.clone();
-            let wanted = HEAD.min(size);
-            let mut head = Vec::new();
-            let mut got = 0;
-            let mut body = answer.body;
-            while let Ok(Some(Ok(chunk))) = patience.wait(body.next()).await {
-                got += chunk.len() as u64;
-                head.push(chunk);
-            }
-            if range != (0, Some(wanted)) || got != wanted {
-                head = fetch(&*asked, 0..wanted, &version, patience).await?;
-            }
-            Ok(Opened::Blocks(version, size, encoding, head))
-        })?;
-        let opened = opened.map_err(|failure: Failure| failure.into_error(&name))?;
-        let (version, encoding, content) = match opened {
+        let (version, encoding, content) = match opened.map_err(|f| f.into_error(&name))? {
             Opened::Blocks(version, size, encoding, head) => {
                 let file = BlockFile::new(network, remote, version.clone(), size, head);
                 (version, encoding, Content::Blocks(file.named(&name)))
@@ -234,6 +232,27 @@ impl std::fmt::Debug for SourceFile {
 enum Opened {
     Blocks(Version, u64, Option<String>, Vec<bytes::Bytes>),
     Stream(Answer),
+}
+
+/// Asks for the head of a file.
+async fn request_head(remote: &dyn Remote, patience: Patience) -> Result<Opened, Failure> {
+    let answer = open(remote, HEAD, patience).await?;
+    let (version, range) = (answer.version.clone(), answer.range);
+    let (Some(size), true) = (version.size, answer.partial) else {
+        return Ok(Opened::Stream(answer));
+    };
+    let encoding = answer.encoding.clone();
+    let wanted = HEAD.min(size);
+    let (mut head, mut got) = (Vec::new(), 0);
+    let mut body = answer.body;
+    while let Ok(Some(Ok(chunk))) = patience.wait(body.next()).await {
+        got += chunk.len() as u64;
+        head.push(chunk);
+    }
+    if range != (0, Some(wanted)) || got != wanted {
+        head = fetch(remote, 0..wanted, &version, patience).await?;
+    }
+    Ok(Opened::Blocks(version, size, encoding, head))
 }
 
 /// Reads a `SourceFile` from its start to its end.

@@ -56,19 +56,19 @@ impl HostRules {
                 .listed
                 .iter()
                 .any(|(name, number)| *name == host && (number.is_none() || *number == port));
-            return if admitted {
-                Ok(())
-            } else {
-                Err(refused(&host.to_string(), "it is not among the hosts of --allow-host")
-                    .with_hint("Name it by --allow-host when starting Wharf."))
-            };
+            if admitted {
+                return Ok(());
+            }
+            let shown = port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
+            return Err(refused(&shown, "it is not among the hosts of --allow-host")
+                .with_hint("Name it by --allow-host when starting Wharf."));
         }
         match &host {
             Host::Domain(name) => {
                 let name = name.trim_end_matches('.');
                 let metadata = METADATA_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known));
                 if metadata && !(reach == Reach::Credentials && is_credential_host(name)) {
-                    return Err(refused(name, METADATA));
+                    return Err(metadata_host(name));
                 }
                 Ok(())
             }
@@ -91,7 +91,7 @@ impl HostRules {
         });
         let credentials = reach == Reach::Credentials && is_credential_host(&host.to_string());
         if is_metadata(address) && !literal && !credentials {
-            return Err(refused(&host.to_string(), METADATA));
+            return Err(metadata_host(&host.to_string()));
         }
         if reach == Reach::Public && self.listed.is_empty() && !is_public(address) {
             return Err(refused(
@@ -103,8 +103,10 @@ impl HostRules {
     }
 }
 
-/// Why hosts of metadata are refused.
-const METADATA: &str = "it has a link-local address or gives out data of the machine";
+fn metadata_host(host: &str) -> Failure {
+    refused(host, "it has a link-local address or gives out data of the machine")
+        .with_hint("If it is meant, name its address by --allow-host when starting Wharf.")
+}
 
 fn refused(host: &str, reason: &str) -> Failure {
     Failure::new(
@@ -113,7 +115,8 @@ fn refused(host: &str, reason: &str) -> Failure {
     )
 }
 
-fn is_credential_host(name: &str) -> bool {
+/// Returns whether clients of clouds ask a host for the credentials of the machine.
+pub(super) fn is_credential_host(name: &str) -> bool {
     CREDENTIAL_HOSTS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
@@ -143,9 +146,8 @@ fn parse_host(text: &str) -> Result<(Host<String>, Option<u16>)> {
 fn unwrapped(address: IpAddr) -> IpAddr {
     let IpAddr::V6(wide) = address else { return address };
     let parts = wide.segments();
-    let joined = |high: u16, low: u16| {
-        IpAddr::V4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
-    };
+    let joined =
+        |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
     match parts {
         // Mapped, compatible, translated (RFC 6052) and 6to4.
         [0, 0, 0, 0, 0, 0xffff, high, low] => joined(high, low),
@@ -223,9 +225,8 @@ impl Resolve for Resolver {
                 .with_hint("Check the name of the host, and the network.")
                 .worth_little()
             };
-            let found = match tokio::net::lookup_host((host.as_str(), 0)).await {
-                Ok(found) => found,
-                Err(_) => return Err(unresolved("").into()),
+            let Ok(found) = tokio::net::lookup_host((host.as_str(), 0)).await else {
+                return Err(unresolved("").into());
             };
             let domain = Host::Domain(host.clone());
             let mut admitted: Vec<SocketAddr> = Vec::new();
@@ -246,6 +247,7 @@ impl Resolve for Resolver {
 
 #[cfg(test)]
 mod tests {
+    use super::super::network::{Network, NetworkOptions};
     use super::*;
 
     fn admitted(rules: &HostRules, url: &str, reach: Reach) -> bool {
@@ -346,6 +348,21 @@ mod tests {
         let name = Host::Domain("data.example.com".to_owned());
         let rebound = rules.check_address(&name, "169.254.169.254".parse().unwrap(), Reach::Any);
         assert!(rebound.is_err(), "a name must not come to mean an address of metadata");
+    }
+
+    #[test]
+    fn looks_at_the_addresses_of_names() {
+        let resolve = |reach: Reach| {
+            let network = Network::new(NetworkOptions::default()).unwrap();
+            let resolver = Resolver { rules: Arc::default(), reach };
+            let resolved = network.wait(async move {
+                let found = resolver.resolve("localhost".parse().unwrap()).await;
+                found.map(Iterator::count).map_err(|error| Failure::of_cause(&*error).code())
+            });
+            resolved.unwrap()
+        };
+        assert!(resolve(Reach::Any).unwrap() > 0);
+        assert_eq!(resolve(Reach::Public), Err(SqlState::INSUFFICIENT_PRIVILEGE));
     }
 
     #[test]

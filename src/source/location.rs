@@ -525,10 +525,18 @@ mod tests {
         check("http://2130706433/x", "http://127.0.0.1/x");
         let value = SqlState::INVALID_PARAMETER_VALUE;
         refused("http:///", value, "malformed URL \"http:///\": empty host");
-        refused("http://h/x#y", value, "http URL must not have a fragment: \"http://h/x#redacted\"");
+        refused(
+            "http://h/x#y",
+            value,
+            "http URL must not have a fragment: \"http://h/x#redacted\"",
+        );
         let crlf = "URL contains a control character: \"http://h/x\\r\\nHost: h\"";
         refused("http://h/x\r\nHost: h", value, crlf);
-        refused("https://h:99999/", value, "malformed URL \"https://h:99999/\": invalid port number");
+        refused(
+            "https://h:99999/",
+            value,
+            "malformed URL \"https://h:99999/\": invalid port number",
+        );
     }
 
     #[test]

@@ -32,10 +32,10 @@ mod temp;
 mod web;
 
 pub use access::{Access, AccessOptions};
+pub use cloud::ObjectPlace;
 pub use compression::{Compression, DecompressLimits, decompress};
 pub use failure::{io_error, wrap_error};
 pub use file::{Identity, SourceFile, SourceReader};
-pub use cloud::ObjectPlace;
 pub use location::{HttpPlace, LocalPath, Location, NodelocalPath};
 pub use network::{NetworkOptions, StopCheck};
 pub use redact::{redact, redact_text};

@@ -25,11 +25,7 @@ use crate::error::{Error, Result, SqlState};
 
 /// The threads that make requests. They wait most of the time.
 static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
-    Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("wharf-network")
-        .enable_all()
-        .build()
+    Builder::new_multi_thread().worker_threads(2).thread_name("wharf-network").enable_all().build()
 });
 
 /// How often a waiting caller looks whether it shall stop.
@@ -64,7 +60,9 @@ impl Default for NetworkOptions {
 
 impl fmt::Debug for NetworkOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NetworkOptions").field("allow_hosts", &self.allow_hosts).finish_non_exhaustive()
+        f.debug_struct("NetworkOptions")
+            .field("allow_hosts", &self.allow_hosts)
+            .finish_non_exhaustive()
     }
 }
 

@@ -25,7 +25,7 @@ use url::Url;
 
 use super::answer::Failure;
 use super::cloud::{AzureParameters, GsParameters, ObjectPlace, Provider, S3Parameters};
-use super::host::Reach;
+use super::host::{Reach, is_credential_host};
 use super::network::Network;
 use super::remote::{Answer, Remote, Retry, Version};
 use super::web::FAILURE_BYTES;
@@ -93,13 +93,23 @@ impl Remote for ObjectFile {
     }
 }
 
+fn no_credentials() -> Failure {
+    Failure::new(SqlState::INSUFFICIENT_PRIVILEGE, "this machine has no credentials for it").with_hint(
+        "With AUTH=implicit they come from the environment or from the cloud that the machine runs in.",
+    )
+}
+
 fn directory() -> Failure {
     Failure::new(SqlState::INVALID_PARAMETER_VALUE, "it is a directory")
         .with_hint("Name a file in it, or several with a wildcard such as \"*.csv\".")
 }
 
 /// Returns the names of the objects directly in the directory of `place` that begin with `start`.
-pub(super) fn list(network: &Arc<Network>, place: &ObjectPlace, start: &str) -> Result<Vec<String>> {
+pub(super) fn list(
+    network: &Arc<Network>,
+    place: &ObjectPlace,
+    start: &str,
+) -> Result<Vec<String>> {
     let store = open_store(network, place)?;
     let directory = place.directory().to_owned();
     let prefix = format!("{directory}{start}");
@@ -183,12 +193,13 @@ fn build_s3(
     s3: &S3Parameters,
     bucket: &str,
 ) -> object_store::Result<Store> {
-    let mut builder = if s3.implicit { AmazonS3Builder::from_env() } else { AmazonS3Builder::new() }
-        .with_bucket_name(bucket)
-        .with_virtual_hosted_style_request(!s3.path_style)
-        .with_allow_http(true)
-        .with_retry(no_retry())
-        .with_http_connector(Connector::new(network, s3.implicit));
+    let mut builder =
+        if s3.implicit { AmazonS3Builder::from_env() } else { AmazonS3Builder::new() }
+            .with_bucket_name(bucket)
+            .with_virtual_hosted_style_request(!s3.path_style)
+            .with_allow_http(true)
+            .with_retry(no_retry())
+            .with_http_connector(Connector::new(network, s3.implicit));
     if let (Some(id), Some(key)) = (&s3.key_id, &s3.secret_key) {
         builder = builder.with_access_key_id(id).with_secret_access_key(key);
     }
@@ -213,6 +224,9 @@ fn build_gs(
     let mut connector = Connector::new(network, gs.implicit);
     // Without it compressed objects are decompressed on the way, and have no ranges.
     connector.headers.push(("accept-encoding", "gzip".to_owned()));
+    if gs.endpoint.is_some() && gs.for_tests {
+        connector.headers.push(("authorization", "Bearer none".to_owned()));
+    }
     if let Some(project) = &gs.billing_project {
         connector.headers.push(("x-goog-user-project", project.clone()));
     }
@@ -340,7 +354,13 @@ impl HttpService for Service {
             }
         }
         let client = self.network.client(self.reach).map_err(ours)?;
-        let response = client.call(request).await?;
+        let response = client.call(request).await;
+        let own =
+            self.reach == Reach::Credentials && url.host_str().is_some_and(is_credential_host);
+        if own && !response.as_ref().is_ok_and(|response| response.status().is_success()) {
+            return Err(ours(no_credentials()));
+        }
+        let response = response?;
         if response.status().is_success() {
             return Ok(response);
         }

@@ -224,7 +224,9 @@ pub(super) fn require_same(first: &Version, other: &Version) -> Result<(), Failu
     let sizes = first.size.is_some() && other.size.is_some() && first.size != other.size;
     let versions = match (&first.etag, &other.etag) {
         (Some(first), Some(other)) => first != other,
-        _ => first.modified.is_some() && other.modified.is_some() && first.modified != other.modified,
+        _ => {
+            first.modified.is_some() && other.modified.is_some() && first.modified != other.modified
+        }
     };
     if sizes || versions { Err(Failure::changed()) } else { Ok(()) }
 }

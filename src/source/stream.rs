@@ -135,12 +135,11 @@ impl StreamFile {
     /// Receives the next piece; returns false at the end.
     fn receive(&self, stream: &mut Stream) -> Result<bool> {
         let ready = stream.pieces.try_lock().ok().and_then(|mut pieces| pieces.try_recv().ok());
-        let piece = match ready {
-            Some(piece) => Some(piece),
-            None => {
-                let pieces = Arc::clone(&stream.pieces);
-                self.network.wait(async move { pieces.lock().await.recv().await })?
-            }
+        let piece = if ready.is_some() {
+            ready
+        } else {
+            let pieces = Arc::clone(&stream.pieces);
+            self.network.wait(async move { pieces.lock().await.recv().await })?
         };
         match piece {
             None => Ok(false),
@@ -245,7 +244,8 @@ impl Pump {
         let mut body = answer.body;
         while let Some(chunk) = patience.wait(body.next()).await? {
             let mut chunk = chunk?;
-            let passed = chunk.split_to(usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len()));
+            let passed =
+                chunk.split_to(usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len()));
             checksum = crc32c::crc32c_append(checksum, &passed);
             skip -= passed.len() as u64;
             if chunk.is_empty() {

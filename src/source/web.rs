@@ -87,9 +87,8 @@ fn redirected(first: &Url, from: &Url, response: &Response) -> Result<Url, Failu
     let wrong = |what: &str| Failure::new(SqlState::CONNECTION_FAILURE, what);
     let target = header(response.headers(), &LOCATION)
         .ok_or_else(|| wrong("the server redirects without saying where to"))?;
-    let mut url = from
-        .join(target)
-        .map_err(|_| wrong("the server redirects to something that is no URL"))?;
+    let mut url =
+        from.join(target).map_err(|_| wrong("the server redirects to something that is no URL"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Failure::new(
             SqlState::INSUFFICIENT_PRIVILEGE,
@@ -176,11 +175,10 @@ fn require_told_length(response: &Response, length: Option<u64>) -> Result<(), F
     if length.is_some() || chunked || response.version() >= HttpVersion::HTTP_2 {
         return Ok(());
     }
-    Err(Failure::new(
-        SqlState::CONNECTION_FAILURE,
-        "the server does not tell how long the file is",
-    )
-    .with_hint("A broken transfer would look like a whole one: download the file, then import it."))
+    Err(Failure::new(SqlState::CONNECTION_FAILURE, "the server does not tell how long the file is")
+        .with_hint(
+            "A broken transfer would look like a whole one: download the file, then import it.",
+        ))
 }
 
 fn senseless(header: &str) -> Failure {

@@ -181,22 +181,28 @@ pub(crate) fn dialect(format: &CsvFormat) -> Dialect {
 
 /// Opens every file that `import` names, globs expanded, and passes over their heads.
 pub(crate) fn open_files(context: &JobContext, import: &Import) -> Result<Vec<InputFile>> {
-    let mut sources = Vec::new();
+    let mut locations = Vec::new();
     for url in &import.files {
         let location = Location::parse(url)?;
-        let locations = if import.format.match_globs {
-            context.access.expand(&location)?
-        } else {
-            vec![location]
-        };
-        for location in locations {
-            context.cancellation.check()?;
-            let compression = compression(import.format.decompress, &location);
-            sources.push((Arc::new(context.access.open(&location)?), compression));
+        if !import.format.match_globs {
+            locations.push(location);
+            continue;
+        }
+        match context.access.expand(&location) {
+            Ok(matched) => locations.extend(matched),
+            // What is wrong with an earlier file is told first.
+            Err(error) => {
+                return Err(context.access.open_all(&locations).err().unwrap_or(error));
+            }
         }
     }
+    let sources = context.access.open_all(&locations)?;
+    let compressions =
+        locations.iter().map(|location| compression(import.format.decompress, location));
     sources
         .into_iter()
+        .map(Arc::new)
+        .zip(compressions)
         .enumerate()
         .map(|(index, (source, compression))| {
             context.cancellation.check()?;
