@@ -4,6 +4,7 @@ use super::suggestion::did_you_mean;
 use super::{Plan, Planner};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result, SqlState};
+use crate::source::redact;
 use crate::syntax::ast::{Ident, Value, ValueKind};
 
 /// A cluster setting.
@@ -119,6 +120,7 @@ fn checked(setting: &ClusterSetting, value: &Value) -> Result<String> {
     }
     if setting.kind == SettingKind::Location && !value.text.is_empty() {
         super::option::location(value)?;
+        require_no_secret(setting, value)?;
     }
     setting.kind.check(&value.text).map_err(|hint| {
         Error::new(
@@ -128,6 +130,20 @@ fn checked(setting: &ClusterSetting, value: &Value) -> Result<String> {
         .at(value.span)
         .hint(hint)
     })
+}
+
+/// Fails if a URL holds what is redacted: a setting is stored and shown as it is.
+fn require_no_secret(setting: &ClusterSetting, value: &Value) -> Result {
+    if redact(&value.text) == value.text {
+        return Ok(());
+    }
+    Err(Error::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("cluster setting \"{}\" must not hold credentials", setting.name),
+    )
+    .at(value.span)
+    .detail("They would be stored in the database and shown to its users.")
+    .hint("Say AUTH=implicit in the URL, or name the place in the option temp of each import."))
 }
 
 /// Returns the truth that a word stands for.
