@@ -176,7 +176,8 @@ fn cells<'a>(
 pub(crate) fn is_clean_text(bytes: &[u8]) -> bool {
     // Without an early end per byte the search for NUL is vectors throughout.
     let (chunks, rest) = bytes.as_chunks::<1024>();
-    let has_nul = |bytes: &[u8]| bytes.iter().fold(false, |found, byte| found | (*byte == 0));
+    let has_nul =
+        |bytes: &[u8]| bytes.iter().fold(0, |zeros, byte| zeros | u8::from(*byte == 0)) != 0;
     simdutf8::basic::from_utf8(bytes).is_ok()
         && !chunks.iter().any(|chunk| has_nul(chunk))
         && !has_nul(rest)

@@ -253,9 +253,7 @@ mod tests {
             let values: Vec<&[u8]> = dictionary.values().collect();
             let read: Vec<&[u8]> = codes.iter().map(|code| values[*code as usize]).collect();
             prop_assert_eq!(read, texts.iter().map(String::as_bytes).collect::<Vec<_>>());
-            let mut distinct = texts.clone();
-            distinct.sort();
-            distinct.dedup();
+            let distinct: std::collections::HashSet<_> = texts.iter().collect();
             prop_assert_eq!(dictionary.len(), distinct.len());
         }
     }

@@ -160,7 +160,9 @@ impl<T: Physical> PageEncoder for IntegerPages<T> {
                 Encoding::DELTA_BINARY_PACKED
             }
             IntegerForm::Plain => {
-                self.values.iter().for_each(|value| value.append(body));
+                for value in &self.values {
+                    value.append(body);
+                }
                 Encoding::PLAIN
             }
         };
@@ -175,7 +177,9 @@ impl<T: Physical> PageEncoder for IntegerPages<T> {
     fn dictionary(&self) -> Option<(Vec<u8>, usize)> {
         let values = &self.dictionary.values;
         let mut bytes = Vec::with_capacity(size_of_val(values.as_slice()));
-        values.iter().for_each(|value| value.append(&mut bytes));
+        for value in values {
+            value.append(&mut bytes);
+        }
         (!values.is_empty()).then_some((bytes, values.len()))
     }
 

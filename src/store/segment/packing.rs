@@ -1,6 +1,6 @@
 //! Integers as Parquet packs them: bits side by side, runs, and differences.
 //!
-//! Parquet format, "Encodings": the RLE / bit-packing hybrid and DELTA_BINARY_PACKED. Values lie
+//! Parquet format, "Encodings": the RLE / bit-packing hybrid and `DELTA_BINARY_PACKED`. Values lie
 //! lowest bit first. A page is encoded at once, so that whole groups are packed without a branch
 //! per value.
 
@@ -147,7 +147,7 @@ pub(super) fn append_run(code: u32, count: usize, width: u32, out: &mut Vec<u8>)
     out.extend_from_slice(&code.to_le_bytes()[..width.div_ceil(8) as usize]);
 }
 
-/// Appends values as differences (DELTA_BINARY_PACKED).
+/// Appends values as differences (`DELTA_BINARY_PACKED`).
 pub(super) fn append_differences<T: Integer>(values: &[T], out: &mut Vec<u8>) {
     append_number((MINIBLOCK * MINIBLOCKS) as u64, out);
     append_number(MINIBLOCKS as u64, out);

@@ -69,7 +69,9 @@ impl TextPages {
             self.lengths.extend(lengths.map(|length| i32::try_from(length).unwrap_or(i32::MAX)));
         }
         append_differences(&self.lengths, body);
-        texts.iter().for_each(|texts| texts.append_bytes(body));
+        for texts in texts {
+            texts.append_bytes(body);
+        }
     }
 
     /// Returns the bounds of a page and takes them into those of the chunk.

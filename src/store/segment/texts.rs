@@ -21,15 +21,12 @@ pub(super) struct Texts {
 impl Texts {
     /// Returns the texts or bytes of an array of `Utf8View` or `Binary`.
     pub(super) fn of(values: &ArrayRef) -> Self {
-        let (views, buffers) = match values.data_type() {
-            DataType::Binary => {
-                let views = BinaryViewArray::from(values.as_binary::<i32>());
-                (views.views().clone(), views.data_buffers().into())
-            }
-            _ => {
-                let views = values.as_string_view();
-                (views.views().clone(), views.data_buffers().into())
-            }
+        let (views, buffers) = if *values.data_type() == DataType::Binary {
+            let views = BinaryViewArray::from(values.as_binary::<i32>());
+            (views.views().clone(), views.data_buffers().into())
+        } else {
+            let views = values.as_string_view();
+            (views.views().clone(), views.data_buffers().into())
         };
         match values.nulls().filter(|nulls| nulls.null_count() > 0) {
             Some(nulls) => Self { views: present(&views, nulls), buffers },
@@ -109,7 +106,7 @@ fn present(views: &[u128], nulls: &NullBuffer) -> ScalarBuffer<u128> {
     nulls.valid_indices().map(|index| views[index]).collect()
 }
 
-/// Returns the length of a text in bytes.
+/// Returns the length of a text in bytes: the lowest of the four numbers that a view is.
 #[inline]
 pub(super) fn length(view: u128) -> usize {
     let [a, b, c, d, ..] = view.to_le_bytes();
@@ -126,8 +123,7 @@ fn prefix(view: u128) -> u32 {
 /// Returns the buffer and the offset of a long text.
 #[inline]
 fn place(view: u128) -> (usize, usize) {
-    let [.., a, b, c, d, e, f, g, h] = view.to_le_bytes();
-    (u32::from_le_bytes([a, b, c, d]) as usize, u32::from_le_bytes([e, f, g, h]) as usize)
+    (length(view >> 64), length(view >> 96))
 }
 
 #[cfg(test)]
