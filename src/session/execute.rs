@@ -10,6 +10,7 @@ use crate::job::Event;
 use crate::plan::{Absolute, Plan, PlanContext, Planned, Query, plan};
 use crate::query::ExplainOptions;
 use crate::source::{Location, redact, redact_text};
+use crate::store::View;
 use crate::syntax::{self, ast::Statement};
 
 /// The largest CREATE USING file, in bytes.
@@ -38,42 +39,47 @@ impl Session {
 
     async fn run_text(&mut self, text: &str, events: &Events) -> Result<Outcome> {
         let statement = syntax::parse(text)?;
-        let planned = self.plan(&statement)?;
+        let planned = self.plan(&statement).await?;
         planned.notices.into_iter().for_each(|notice| events(Event::Notice(notice)));
         self.run_plan(planned.plan, events).await
     }
 
     /// Plans a statement; reads the CREATE USING file if planning asks for it.
-    fn plan(&self, statement: &Statement) -> Result<Planned> {
+    async fn plan(&self, statement: &Statement) -> Result<Planned> {
         let view = self.view();
-        let mut file: Option<String> = None;
+        let planned = self.plan_on(&view, statement, None)?;
+        let Plan::NeedsFile(url) = &planned.plan else { return Ok(planned) };
+        let location = Location::parse(url)?;
+        let access = Arc::clone(&self.access);
+        // A server may take its time, in which the statement can be cancelled.
+        let read = move || access.read_text(&location, LARGEST_SCHEMA_FILE);
+        let text = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|error| Error::internal("reading a file ended early").caused_by(error))??;
+        let planned = self.plan_on(&view, statement, Some(&text))?;
+        match planned.plan {
+            Plan::NeedsFile(_) => Err(Error::internal("planning asked for a file twice")),
+            _ => Ok(planned),
+        }
+    }
+
+    /// Plans a statement on a view, with the text of the CREATE USING file if it has been read.
+    fn plan_on(&self, view: &View, statement: &Statement, file: Option<&str>) -> Result<Planned> {
         let absolute = |text: &str| match Location::parse(text) {
             Ok(location) => self.access.absolute(&location),
             Err(_) => redact(text),
         };
-        loop {
-            let context = PlanContext {
-                user: &self.user,
-                database: &self.database,
-                in_transaction: self.transaction != TransactionState::Idle,
-                transaction_failed: self.transaction == TransactionState::Failed,
-                read_only: self.options.read_only,
-                variables: &self.variables,
-                file: file.as_deref(),
-                absolute: Absolute(&absolute),
-            };
-            let planned = plan(statement, &*view.catalog, &context)?;
-            let Plan::NeedsFile(url) = &planned.plan else { return Ok(planned) };
-            if file.is_some() {
-                return Err(Error::internal("planning asked for a file twice"));
-            }
-            let location = Location::parse(url)?;
-            let read = || self.access.read_text(&location, LARGEST_SCHEMA_FILE);
-            // A server may take its time, and the thread has other work.
-            let text =
-                if location.is_remote() { tokio::task::block_in_place(read) } else { read() };
-            file = Some(text?);
-        }
+        let context = PlanContext {
+            user: &self.user,
+            database: &self.database,
+            in_transaction: self.transaction != TransactionState::Idle,
+            transaction_failed: self.transaction == TransactionState::Failed,
+            read_only: self.options.read_only,
+            variables: &self.variables,
+            file,
+            absolute: Absolute(&absolute),
+        };
+        plan(statement, &*view.catalog, &context)
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm per kind of plan")]

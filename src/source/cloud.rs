@@ -132,7 +132,8 @@ pub(super) fn parse_object(text: &str, scheme: &str, rest: &str) -> Result<Locat
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     let holder = if scheme.starts_with("azure") { "container" } else { "bucket" };
     if bucket.is_empty() {
-        return Err(malformed(text, &format!("it names no {holder}")));
+        return Err(malformed(text, &format!("it names no {holder}"))
+            .hint(format!("Write it as {scheme}://{holder}/name?parameters.")));
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.$".contains(&byte);
     if !bucket.bytes().all(plain) || bucket.starts_with('.') {
