@@ -1,0 +1,169 @@
+//! Files anywhere: imports from real servers of every scheme, from a server that answers badly on
+//! purpose, and from places that must not be read.
+//!
+//! The servers are started when a test first needs one, on free ports of the loopback, and end with the
+//! tests. A test whose server is not installed is ignored, and a line says so; with
+//! `WHARF_TEST_ALL_SERVERS` set that is a failure. `.ci/servers` installs them.
+
+#[path = "locations/attacks.rs"]
+mod attacks;
+#[path = "locations/canary.rs"]
+mod canary;
+#[path = "locations/data.rs"]
+mod data;
+#[path = "locations/examples.rs"]
+mod examples;
+#[path = "locations/fault_plan.rs"]
+mod fault_plan;
+#[path = "locations/fault_server.rs"]
+mod fault_server;
+#[path = "locations/faults.rs"]
+mod faults;
+#[path = "locations/http.rs"]
+mod http;
+#[path = "locations/refusals.rs"]
+mod refusals;
+#[path = "locations/scene.rs"]
+mod scene;
+#[path = "locations/schemes.rs"]
+mod schemes;
+#[path = "locations/seed.rs"]
+mod seed;
+#[path = "locations/servers.rs"]
+mod servers;
+#[path = "locations/store.rs"]
+mod store;
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use faults::Faults;
+use servers::{Program, Servers};
+use store::Store;
+
+/// How many seeds one test runs.
+const SEEDS_AT_ONCE: u64 = 20;
+
+thread_local! {
+    /// Where the thread panicked last.
+    static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Runs a check; if it panics, returns its message and where it was.
+fn caught(check: impl FnOnce()) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(check)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+        let place = PANICKED_AT.with_borrow(String::clone);
+        format!("{place}: {}", text.unwrap_or_default())
+    })
+}
+
+/// Collects the tests, and ignores those whose programs are not installed.
+struct Collected {
+    servers: Arc<Servers>,
+    trials: Vec<Trial>,
+    missing: Vec<Program>,
+}
+
+impl Collected {
+    fn add(
+        &mut self,
+        name: String,
+        programs: &[Program],
+        check: impl FnOnce(&Servers) + Send + 'static,
+    ) {
+        let missing: Vec<Program> =
+            programs.iter().copied().filter(|program| program.find().is_none()).collect();
+        let servers = Arc::clone(&self.servers);
+        let run = move || caught(|| check(&servers)).map_err(Failed::from);
+        self.trials.push(Trial::test(name, run).with_ignored_flag(!missing.is_empty()));
+        for program in missing {
+            if !self.missing.contains(&program) {
+                self.missing.push(program);
+            }
+        }
+    }
+}
+
+fn collect(servers: &Arc<Servers>, rewrite: bool) -> Collected {
+    let mut all =
+        Collected { servers: Arc::clone(servers), trials: Vec::new(), missing: Vec::new() };
+    for &store in Store::ALL {
+        for &(name, check) in schemes::CHECKS {
+            all.add(format!("{}/{name}", store.name()), store.programs(), move |servers| {
+                check(store, servers);
+            });
+        }
+    }
+    for refusal in refusals::REFUSALS {
+        all.add(format!("refusal/{}", refusal.name), refusal.programs, |servers| {
+            refusal.check(servers);
+        });
+    }
+    for canary in canary::CANARIES {
+        all.add(format!("canary/{}", canary.name), canary.programs, |servers| {
+            canary.check(servers);
+        });
+    }
+    all.add("canary/setting".to_owned(), &[], |_| canary::check_setting());
+    let azure = Store::Azure.programs();
+    for number in 0..seed::count() {
+        all.add(format!("seed/example_{}", number + 1), azure, move |servers| {
+            seed::check(number, false, servers);
+        });
+        // Until temp is taken there, the example is run with another one.
+        all.add(format!("seed/example_{}_with_temp", number + 1), azure, move |servers| {
+            seed::check(number, Store::Azure.takes_temp(), servers);
+        });
+    }
+    let every = [Program::Azurite, Program::Moto, Program::Nginx, Program::Python];
+    all.add("examples".to_owned(), &every, examples::check);
+    all.add("attacks".to_owned(), &[Program::Nginx], move |servers| {
+        attacks::check(servers, rewrite);
+    });
+    all.add("fault_server".to_owned(), &[], |_| faults::check_server());
+    let faults = Arc::new(Faults::new());
+    let stopped = Arc::clone(&faults);
+    all.add("stop_while_a_server_is_silent".to_owned(), &[], move |_| stopped.check_stop());
+    let seeds = Faults::seeds();
+    for first in (0..seeds).step_by(usize::try_from(SEEDS_AT_ONCE).expect("a small number")) {
+        let faults = Arc::clone(&faults);
+        let seeds = first..(first + SEEDS_AT_ONCE).min(seeds);
+        let name = format!("faults/seeds_{:03}_to_{:03}", seeds.start, seeds.end - 1);
+        all.add(name, &[], move |_| faults.check_all(seeds));
+    }
+    all
+}
+
+#[expect(clippy::print_stderr, reason = "it tells a person why tests are ignored")]
+fn main() -> ExitCode {
+    let rewrite = std::env::args().any(|argument| argument == "--rewrite");
+    let words = std::env::args().filter(|argument| argument != "--rewrite");
+    let arguments = Arguments::from_iter(words);
+    // A panic is a failed check: it is told once, with the test that it failed.
+    set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        PANICKED_AT.set(place);
+    }));
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let files = directory.path().join("data");
+    data::write(&files);
+    let servers = Arc::new(Servers::new(&directory.path().join("servers"), &files));
+    let collected = collect(&servers, rewrite);
+    for program in &collected.missing {
+        eprintln!("tests are ignored: {}", program.advice());
+    }
+    let required = std::env::var_os("WHARF_TEST_ALL_SERVERS").is_some();
+    if required && !collected.missing.is_empty() {
+        return ExitCode::FAILURE;
+    }
+    let conclusion = libtest_mimic::run(&arguments, collected.trials);
+    // The servers end here, before their directory goes.
+    drop(servers);
+    conclusion.exit_code()
+}
