@@ -140,11 +140,11 @@ fn goes_on_where_a_connection_broke() {
     let served = content.clone();
     let server = Server::start(move |number, request| {
         let reply = Reply::of_file(request, &served, "\"1\"");
-        match number % 4 {
-            0 => reply,
+        match number {
             1 => reply.cut(1_000_000),
             2 => Reply::new("503 Service Unavailable", &[("Retry-After", "0")], b"later"),
-            _ => reply.cut(usize::MAX),
+            3 => reply.cut(usize::MAX),
+            _ => reply,
         }
     });
     check(&server, &content);
