@@ -1,0 +1,243 @@
+//! Every write and sync of a small import as a point to crash at, by strace: the program is killed
+//! there, or the call fails with EIO or ENOSPC. The import has then happened or not, never in part; the
+//! next open is clean, and the next import works.
+//!
+//! Without strace the tests say so and do nothing. WHARF_TEST_ALL_POINTS=1 tries every point; otherwise
+//! one of several, a different one for each call.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+/// The rows of the import.
+const ROWS: u64 = 300;
+
+/// The calls that change files.
+const CALLS: [&str; 12] = [
+    "write",
+    "pwrite64",
+    "writev",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "rename",
+    "renameat",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "mkdirat",
+];
+
+/// For how long a disturbed import may run.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const IMPORT: &str = "IMPORT TABLE t (id INT PRIMARY KEY, name STRING, n INT, INDEX (n)) \
+                      CSV DATA ('data.csv') WITH temp = 'tmp'";
+
+/// A directory with a data file and an empty database, copied afresh for each point.
+struct Scene {
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let scene = Self { directory: tempfile::tempdir().expect("a scratch directory") };
+        let text: String = (0..ROWS)
+            .map(|row| {
+                let key = row * 7919 % ROWS;
+                format!("{key},name {key},{}\n", key % 7)
+            })
+            .collect();
+        fs::create_dir(scene.base()).expect("a directory");
+        fs::write(scene.base().join("data.csv"), text).expect("a data file");
+        let gate = "SET CLUSTER SETTING experimental.importcsv.enabled = true";
+        let made = run(&mut wharf(&scene.base(), &["-e", gate]));
+        assert!(made.status.success(), "{}", text_of(&made.stderr));
+        scene
+    }
+
+    fn base(&self) -> PathBuf {
+        self.directory.path().join("base")
+    }
+
+    /// Returns a fresh copy of the directory.
+    fn copy(&self) -> PathBuf {
+        let copy = self.directory.path().join("copy");
+        if copy.exists() {
+            fs::remove_dir_all(&copy).expect("the last copy can be removed");
+        }
+        copy_directory(&self.base(), &copy);
+        copy
+    }
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("a directory");
+    for entry in fs::read_dir(from).expect("a directory").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a file can be copied");
+        }
+    }
+}
+
+fn wharf(directory: &Path, arguments: &[&str]) -> Command {
+    with_program(Command::new(env!("CARGO_BIN_EXE_wharf")), directory, arguments)
+}
+
+fn with_program(mut command: Command, directory: &Path, arguments: &[&str]) -> Command {
+    command.current_dir(directory).args(["--no-init", "--threads", "1", "--format", "csv", "shop"]);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().expect("the program runs")
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Returns the program under strace, with a fault at the `point`-th time that a thread calls `call`.
+fn disturbed(directory: &Path, call: &str, fault: &str, point: usize) -> Command {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+    strace.args(["-e", &format!("inject={call}:{fault}:when={point}")]);
+    strace.arg(env!("CARGO_BIN_EXE_wharf"));
+    with_program(strace, directory, &["-e", IMPORT])
+}
+
+/// Returns the numbers of the calls of one kind that a thread of an undisturbed import makes, without
+/// those that go to no file: a runtime that cannot wake its threads waits for ever.
+fn points(scene: &Scene, call: &str) -> BTreeSet<usize> {
+    let directory = scene.copy();
+    let log = scene.directory.path().join("calls");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-y", "-o"]).arg(&log).args(["-e", &format!("trace={call}")]);
+    strace.arg(env!("CARGO_BIN_EXE_wharf"));
+    let done = run(&mut with_program(strace, &directory, &["-e", IMPORT]));
+    assert!(done.status.success(), "{}", text_of(&done.stderr));
+    let log = fs::read_to_string(&log).expect("strace writes its log");
+    let mut threads = BTreeMap::<&str, usize>::new();
+    let (mut all, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for line in log.lines() {
+        let Some(thread) = line.split_whitespace().next() else { continue };
+        let number = threads.entry(thread).or_default();
+        *number += 1;
+        all.insert(*number);
+        if ["<anon_inode:", "<pipe:", "<socket:"].iter().any(|kind| line.contains(kind)) {
+            others.insert(*number);
+        }
+    }
+    all.difference(&others).copied().collect()
+}
+
+/// Runs a program to its end; one that hangs is killed, like any program that a user gives up on.
+fn run_or_kill(command: &mut Command) -> Output {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let child = command.spawn().expect("the program starts");
+    let group = format!("-{}", child.id());
+    let (sender, receiver) = channel();
+    let waiter = std::thread::spawn(move || {
+        let output = child.wait_with_output().expect("the program ends");
+        sender.send(()).ok();
+        output
+    });
+    if receiver.recv_timeout(PATIENCE).is_err() {
+        Command::new("kill").args(["-KILL", "--", &group]).status().expect("kill runs");
+    }
+    waiter.join().expect("the program was waited for")
+}
+
+/// Checks that the table is whole or absent, that nothing else is left, and that it can be imported.
+fn require_before_or_after(directory: &Path, ended: &Output, context: &str) {
+    let told = text_of(&ended.stderr);
+    assert!(!told.contains("XX000") && !told.contains("panicked"), "{context}: {told}");
+    let tables = run(&mut wharf(directory, &["-e", "SHOW TABLES"]));
+    assert!(tables.status.success(), "{context}: next open: {}", text_of(&tables.stderr));
+    let published = text_of(&tables.stdout).lines().count() > 1;
+    if ended.status.success() {
+        assert!(published, "{context}: success was told, but there is no table");
+    }
+    if published {
+        require_rows(directory, context);
+    } else {
+        let left = files_below(&directory.join("shop/data"));
+        assert!(left.is_empty(), "{context}: orphans: {left:?}");
+        let again = run(&mut wharf(directory, &["-e", IMPORT]));
+        assert!(again.status.success(), "{context}: again: {}", text_of(&again.stderr));
+        require_rows(directory, context);
+    }
+    let left = files_below(&directory.join("tmp"));
+    assert!(left.is_empty(), "{context}: temp holds {left:?}");
+}
+
+fn require_rows(directory: &Path, context: &str) {
+    let query = "SELECT count(*), sum(id), count(n) FROM t";
+    let counted = run(&mut wharf(directory, &["-e", query]));
+    let rows = text_of(&counted.stdout);
+    let expected = format!("{ROWS},{},{ROWS}", ROWS * (ROWS - 1) / 2);
+    assert_eq!(rows.lines().nth(1), Some(expected.as_str()), "{context}");
+}
+
+/// Returns the files below `directory`; none if it is missing.
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+/// Returns whether programs can be traced here.
+fn can_trace() -> bool {
+    let probe = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=write", "true"])
+        .output();
+    let able = probe.is_ok_and(|probe| probe.status.success());
+    if !able {
+        println!("skipped: strace is not installed, or may not trace");
+    }
+    able
+}
+
+/// Disturbs an import by `fault` at one of `step` points.
+fn try_points(fault: &str, step: usize) {
+    if !can_trace() {
+        return;
+    }
+    let all = std::env::var_os("WHARF_TEST_ALL_POINTS").is_some_and(|value| value != "0");
+    let step = if all { 1 } else { step };
+    let scene = Scene::new();
+    for (number, call) in CALLS.iter().enumerate() {
+        for point in points(&scene, call).into_iter().skip(number % step).step_by(step) {
+            let directory = scene.copy();
+            let ended = run_or_kill(&mut disturbed(&directory, call, fault, point));
+            require_before_or_after(&directory, &ended, &format!("{fault} at {call} {point}"));
+        }
+    }
+}
+
+#[test]
+fn a_kill_at_any_write_or_sync_leaves_all_or_nothing() {
+    try_points("signal=SIGKILL", 6);
+}
+
+#[test]
+fn an_input_or_output_error_leaves_all_or_nothing() {
+    try_points("error=EIO", 9);
+}
+
+#[test]
+fn a_full_disk_leaves_all_or_nothing() {
+    try_points("error=ENOSPC", 9);
+}
