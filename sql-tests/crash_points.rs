@@ -2,7 +2,7 @@
 //! there, or the call fails with EIO or ENOSPC. The import has then happened or not, never in part; the
 //! next open is clean, and the next import works.
 //!
-//! Without strace the tests say so and do nothing. WHARF_TEST_ALL_POINTS=1 tries every point; otherwise
+//! Without strace the tests say so and do nothing. `WHARF_TEST_ALL_POINTS=1` tries every point; otherwise
 //! one of several, a different one for each call.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,7 @@ const CALLS: [&str; 12] = [
 ];
 
 /// For how long a disturbed import may run.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const IMPORT: &str = "IMPORT TABLE t (id INT PRIMARY KEY, name STRING, n INT, INDEX (n)) \
                       CSV DATA ('data.csv') WITH temp = 'tmp'";
@@ -46,12 +46,11 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let scene = Self { directory: tempfile::tempdir().expect("a scratch directory") };
-        let text: String = (0..ROWS)
-            .map(|row| {
-                let key = row * 7919 % ROWS;
-                format!("{key},name {key},{}\n", key % 7)
-            })
-            .collect();
+        let mut text = String::new();
+        for row in 0..ROWS {
+            let key = row * 7919 % ROWS;
+            text += &format!("{key},name {key},{}\n", key % 7);
+        }
         fs::create_dir(scene.base()).expect("a directory");
         fs::write(scene.base().join("data.csv"), text).expect("a data file");
         let gate = "SET CLUSTER SETTING experimental.importcsv.enabled = true";
@@ -124,7 +123,7 @@ fn points(scene: &Scene, call: &str) -> BTreeSet<usize> {
     strace.arg(env!("CARGO_BIN_EXE_wharf"));
     let done = run(&mut with_program(strace, &directory, &["-e", IMPORT]));
     assert!(done.status.success(), "{}", text_of(&done.stderr));
-    let log = fs::read_to_string(&log).expect("strace writes its log");
+    let log = text_of(&fs::read(&log).expect("strace writes its log"));
     let mut threads = BTreeMap::<&str, usize>::new();
     let (mut all, mut others) = (BTreeSet::new(), BTreeSet::new());
     for line in log.lines() {
@@ -199,6 +198,7 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Returns whether programs can be traced here.
+#[expect(clippy::print_stdout, reason = "it tells a person why nothing was tried")]
 fn can_trace() -> bool {
     let probe = Command::new("strace")
         .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=write", "true"])
