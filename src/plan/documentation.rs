@@ -34,9 +34,14 @@ fn code(text: &str) -> String {
 fn holds_the_options_of_import() {
     let rows = option_help()
         .into_iter()
-        .map(|help| vec![code(help.name), help.takes.into(), help.default.into(), help.doc.into()])
+        .map(|help| {
+            let formats: Vec<&str> = help.formats.iter().map(|format| format.word()).collect();
+            let formats = if formats.is_empty() { "all".to_owned() } else { formats.join(", ") };
+            let (takes, default, doc) = (help.takes.into(), help.default.into(), help.doc.into());
+            vec![code(help.name), formats, takes, default, doc]
+        })
         .collect();
-    check("import options", &["option", "takes", "default", "meaning"], rows);
+    check("import options", &["option", "formats", "takes", "default", "meaning"], rows);
 }
 
 #[test]

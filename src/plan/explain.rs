@@ -1,6 +1,6 @@
 //! EXPLAIN: of a query, whose plan the engine prints, or of another statement, as lines.
 
-use super::{Decompress, Header, Import, Insert, InsertSource, Plan, Planner, Show};
+use super::{Decompress, FormatKind, Header, Import, Insert, InsertSource, Plan, Planner, Show};
 use crate::catalog::{Catalog, IndexDescriptor, Object, PUBLIC_SCHEMA, TableDescriptor, TableId};
 use crate::error::{Error, Result, SqlState};
 use crate::source::redact;
@@ -119,7 +119,11 @@ fn import_lines(import: &Import, catalog: &dyn Catalog) -> Vec<String> {
     lines.push(format!("  temporary files: {}", redact(&import.temp)));
     lines.push("  1. list and split files".to_owned());
     lines.extend(import.files.iter().map(|file| format!("     {}", redact(file))));
-    lines.push(format!("  2. convert CSV: {}", format_line(format)));
+    let how = match format_line(format) {
+        how if how.is_empty() => how,
+        how => format!(": {how}"),
+    };
+    lines.push(format!("  2. convert {}{how}", format.kind.name().word()));
     let sorted = import.table.primary_key.is_some() || !import.table.indexes.is_empty();
     let third = if sorted { "sort into runs by each key" } else { "write runs in file order" };
     lines.push(format!("  3. {third}"));
@@ -138,10 +142,13 @@ fn import_lines(import: &Import, catalog: &dyn Catalog) -> Vec<String> {
 }
 
 /// Returns how files are read, default values left out but the delimiter.
-fn format_line(format: &super::CsvFormat) -> String {
-    let mut parts = vec![format!("delimiter {:?}", format.delimiter)];
-    if let Some(comment) = format.comment {
-        parts.push(format!("comment {comment:?}"));
+fn format_line(format: &super::DataFormat) -> String {
+    let mut parts = Vec::new();
+    match &format.kind {
+        FormatKind::Csv(csv) => {
+            parts.push(format!("delimiter {:?}", csv.delimiter));
+            parts.extend(csv.comment.map(|comment| format!("comment {comment:?}")));
+        }
     }
     if let Some(nullif) = &format.nullif {
         parts.push(format!("nullif {nullif:?}"));
@@ -152,13 +159,14 @@ fn format_line(format: &super::CsvFormat) -> String {
     if let Some(limit) = format.row_limit {
         parts.push(format!("row_limit {limit}"));
     }
-    match format.header {
+    match format.header() {
         Header::None => {}
         Header::Skip => parts.push("header skip".to_owned()),
         Header::Match => parts.push("header match".to_owned()),
     }
-    if format.strict_quotes {
-        parts.push("strict_quotes".to_owned());
+    match &format.kind {
+        FormatKind::Csv(csv) if csv.strict_quotes => parts.push("strict_quotes".to_owned()),
+        FormatKind::Csv(_) => {}
     }
     let decompress = match format.decompress {
         Decompress::Auto => "",

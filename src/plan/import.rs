@@ -7,7 +7,7 @@
 //! 3. the user is root
 //! 4. no transaction is open
 //! 5. option keys: known, once each, with a value if they take one
-//! 6. the format
+//! 6. the format, and that it takes the options
 //! 7. the table's name, up to its database
 //! 8. option values, in the order of the table of options
 //! 9. a temporary location is given, here or by `import.default_temp`
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use super::create_table::describe;
 use super::option::{self, Options};
 use super::resolve::{Target, table_exists, written};
-use super::{Import, Plan, Planner, cluster_setting};
+use super::{FormatName, Import, Plan, Planner, cluster_setting};
 use crate::catalog::{PUBLIC_SCHEMA, TableDescriptor};
 use crate::error::{Error, Result, Span, SqlState};
 use crate::plan::Absolute;
@@ -44,9 +44,10 @@ pub(super) fn plan_import(planner: &mut Planner<'_>, import: &ImportTable) -> Re
     planner.require_root("IMPORT")?;
     check_transaction(planner)?;
     let given = option::check_keys(&import.options)?;
-    check_format(&import.format)?;
+    let format = find_format(&import.format)?;
+    given.check_format(format)?;
     let target = resolve_target(planner, &import.table)?;
-    let options = given.read()?;
+    let options = given.read(format)?;
     let temp = temporary_location(planner, &options)?;
     check_places(import, &options)?;
     let (table, elements) = match &import.schema {
@@ -101,16 +102,19 @@ fn check_transaction(planner: &Planner<'_>) -> Result {
         .hint("COMMIT or ROLLBACK first."))
 }
 
-fn check_format(format: &Ident) -> Result {
-    if format.value == "CSV" {
-        return Ok(());
-    }
-    Err(Error::new(
-        SqlState::FEATURE_NOT_SUPPORTED,
-        format!("unsupported import format: \"{}\"", format.value),
-    )
-    .at(format.span)
-    .hint("The one format so far is CSV."))
+fn find_format(format: &Ident) -> Result<FormatName> {
+    let known = || FormatName::ALL.iter().map(|(word, _)| *word);
+    FormatName::parse(&format.value).ok_or_else(|| {
+        Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("unsupported import format: \"{}\"", format.value),
+        )
+        .at(format.span)
+        .hint(match FormatName::ALL {
+            [_] => "The one format so far is CSV.".to_owned(),
+            _ => format!("The formats are {}.", known().collect::<Vec<_>>().join(", ")),
+        })
+    })
 }
 
 /// Resolves the table's name; a missing database is told in CockroachDB's words.
@@ -292,6 +296,7 @@ fn description(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::FormatKind;
     use crate::plan::fixture::{IMPORT, Session, import_fails, import_with};
 
     /// Plans an IMPORT with a schema file that holds `text`.
@@ -314,7 +319,8 @@ mod tests {
         assert_eq!(import.table.name, "t");
         assert_eq!(import.files, ["f.csv"]);
         assert_eq!(import.temp, "tmp");
-        assert_eq!(import.format.delimiter, '|');
+        let FormatKind::Csv(csv) = &import.format.kind;
+        assert_eq!(csv.delimiter, '|');
         assert_eq!(import.format.nullif, None);
     }
 

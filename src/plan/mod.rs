@@ -16,6 +16,7 @@ mod explain;
 #[cfg(test)]
 mod fixture;
 mod foreign_key;
+mod format;
 mod grant;
 mod import;
 mod insert;
@@ -31,6 +32,7 @@ mod transaction;
 mod user;
 mod variable;
 
+pub use format::{CsvFormat, DataFormat, Decompress, FormatKind, FormatName, Header};
 pub use option::{OptionHelp, option_help};
 pub use setting::{CLUSTER_SETTINGS, ClusterSetting, SettingKind, cluster_setting};
 pub use show_create::create_table_text;
@@ -269,64 +271,9 @@ pub struct Import {
     /// Where temporary files go.
     pub temp: String,
     /// How the files are written.
-    pub format: CsvFormat,
+    pub format: DataFormat,
     /// The statement, printed canonically with secrets redacted, options sorted: for the job record.
     pub description: String,
-}
-
-/// How CSV files are written, and how much of them to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CsvFormat {
-    /// The character between fields.
-    pub delimiter: char,
-    /// The character that starts a comment line.
-    pub comment: Option<char>,
-    /// The text that means NULL.
-    pub nullif: Option<String>,
-    /// Whether a quote where none may be is an error.
-    pub strict_quotes: bool,
-    /// How files are compressed.
-    pub decompress: Decompress,
-    /// Records to pass over at the head of each file.
-    pub skip: u64,
-    /// The most records to read of each file, after `skip`.
-    pub row_limit: Option<u64>,
-    /// What the first record of each file is.
-    pub header: Header,
-    /// Keep the files in temp.
-    pub keep_temp: bool,
-    /// Whether wildcards in the names of files are matched.
-    pub match_globs: bool,
-}
-
-/// What the first record of a file is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Header {
-    /// Data.
-    #[default]
-    None,
-    /// Names, passed over.
-    Skip,
-    /// Names, which say which column each field is for.
-    Match,
-}
-
-/// How a file is compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Decompress {
-    /// As its name's suffix says.
-    #[default]
-    Auto,
-    /// Not at all.
-    None,
-    /// gzip.
-    Gzip,
-    /// bzip2.
-    Bzip,
-    /// Zstandard.
-    Zstd,
-    /// xz.
-    Xz,
 }
 
 /// Checks `statement` against `catalog`.

@@ -1,11 +1,12 @@
-//! The options of IMPORT: one table of names, values, meanings and setters, and the checks that
-//! come from it.
+//! The options of IMPORT: one table of names, formats, values, meanings and setters, and the checks
+//! that come from it.
 //!
-//! Which keys there are and whether each has a value is checked first, in the order written; the
-//! values follow, in the order of the table (spec of IMPORT, "Order of checks").
+//! Which keys there are and whether each has a value is checked first, in the order written, then
+//! whether the format takes them; the values follow, in the order of the table (spec of IMPORT,
+//! "Order of checks").
 
 use super::suggestion::did_you_mean;
-use super::{CsvFormat, Decompress, Header};
+use super::{CsvFormat, DataFormat, Decompress, FormatKind, FormatName, Header};
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::source::Location;
 use crate::syntax::ast::{OptionPair, Value, ValueKind};
@@ -15,7 +16,9 @@ pub(super) struct Options {
     /// Where temporary files go, with the place of the literal.
     pub temp: Option<Value>,
     /// How the files are written.
-    pub format: CsvFormat,
+    pub format: DataFormat,
+    /// What CSV alone needs to know.
+    csv: CsvFormat,
     /// What to tell the user about options.
     pub notices: Vec<Notice>,
 }
@@ -43,6 +46,8 @@ enum Takes {
 struct Spec {
     /// Its key.
     name: &'static str,
+    /// The formats that take it.
+    of: &'static [FormatName],
     /// What it takes.
     takes: Takes,
     /// The value that it has if it is not given, as the reference shows it.
@@ -58,6 +63,8 @@ struct Spec {
 pub struct OptionHelp {
     /// Its key.
     pub name: &'static str,
+    /// The formats that take it; empty if all do.
+    pub formats: &'static [FormatName],
     /// What it takes, such as `one character`.
     pub takes: &'static str,
     /// The value that it has if it is not given.
@@ -66,10 +73,18 @@ pub struct OptionHelp {
     pub doc: &'static str,
 }
 
-/// The options of `IMPORT TABLE ... CSV DATA ... WITH`, in the order in which values are checked.
-const CSV: &[Spec] = &[
+/// Every format.
+const ALL: &[FormatName] = &[FormatName::Csv];
+
+/// CSV alone.
+const CSV: &[FormatName] = &[FormatName::Csv];
+
+/// The options of IMPORT, in the order in which values are checked. An option whose meaning differs
+/// between formats stands once for each.
+const OPTIONS: &[Spec] = &[
     Spec {
         name: "temp",
+        of: ALL,
         takes: Takes::Location,
         default: "the cluster setting import.default_temp",
         doc: "where temporary files go; must be given, here or by the setting",
@@ -80,26 +95,29 @@ const CSV: &[Spec] = &[
     },
     Spec {
         name: "delimiter",
+        of: CSV,
         takes: Takes::Char,
         default: "','",
         doc: "the character between fields",
         set: |options, value| {
-            options.format.delimiter = single_character("comma", value)?.unwrap_or(',');
+            options.csv.delimiter = single_character("comma", value)?.unwrap_or(',');
             Ok(())
         },
     },
     Spec {
         name: "comment",
+        of: CSV,
         takes: Takes::Char,
         default: "none",
         doc: "the character that starts a line to pass over",
         set: |options, value| {
-            options.format.comment = single_character("comment", value)?;
-            differ(&options.format, value)
+            options.csv.comment = single_character("comment", value)?;
+            differ(&options.csv, value)
         },
     },
     Spec {
         name: "nullif",
+        of: ALL,
         takes: Takes::Text,
         default: "none",
         doc: "the text that means NULL, quoted or not; without it nothing is NULL",
@@ -110,6 +128,7 @@ const CSV: &[Spec] = &[
     },
     Spec {
         name: "skip",
+        of: ALL,
         takes: Takes::Count,
         default: "'0'",
         doc: "how many records to pass over at the head of each file",
@@ -123,6 +142,7 @@ const CSV: &[Spec] = &[
     },
     Spec {
         name: "row_limit",
+        of: ALL,
         takes: Takes::Count,
         default: "none",
         doc: "the most records to read of each file, after those passed over",
@@ -138,6 +158,7 @@ const CSV: &[Spec] = &[
     },
     Spec {
         name: "header",
+        of: CSV,
         takes: Takes::Word(&["none", "skip", "match"]),
         default: "'none'",
         doc: "what the first record of each file is: data, names to pass over, or names that say \
@@ -146,16 +167,18 @@ const CSV: &[Spec] = &[
     },
     Spec {
         name: "strict_quotes",
+        of: CSV,
         takes: Takes::Flag,
         default: "off",
         doc: "refuse a quote that stands where none may be",
         set: |options, _| {
-            options.format.strict_quotes = true;
+            options.csv.strict_quotes = true;
             Ok(())
         },
     },
     Spec {
         name: "decompress",
+        of: ALL,
         takes: Takes::Word(&["auto", "none", "gzip", "bzip", "zstd", "xz"]),
         default: "'auto'",
         doc: "how the files are compressed; auto looks at the suffix (.gz, .bz2, .zst, .xz)",
@@ -163,6 +186,7 @@ const CSV: &[Spec] = &[
     },
     Spec {
         name: "sstsize",
+        of: ALL,
         takes: Takes::Size,
         default: "none",
         doc: "accepted for CockroachDB's scripts; no effect",
@@ -177,6 +201,7 @@ const CSV: &[Spec] = &[
     },
     Spec {
         name: "keep_temp",
+        of: ALL,
         takes: Takes::Flag,
         default: "off",
         doc: "keep the temporary files when the import ends",
@@ -187,6 +212,7 @@ const CSV: &[Spec] = &[
     },
     Spec {
         name: "disable_glob_matching",
+        of: ALL,
         takes: Takes::Flag,
         default: "off",
         doc: "take *, ? and [ in the names of files for themselves",
@@ -199,9 +225,11 @@ const CSV: &[Spec] = &[
 
 /// Returns what the reference says of each option of IMPORT, in the order of the table.
 pub fn option_help() -> Vec<OptionHelp> {
-    CSV.iter()
+    OPTIONS
+        .iter()
         .map(|spec| OptionHelp {
             name: spec.name,
+            formats: if spec.of.len() == ALL.len() { &[] } else { spec.of },
             takes: spec.takes.words(),
             default: spec.default,
             doc: spec.doc,
@@ -235,10 +263,10 @@ pub(super) fn check_keys(pairs: &[OptionPair]) -> Result<Given<'_>> {
     let mut given: Vec<(&'static Spec, &OptionPair)> = Vec::new();
     for pair in pairs {
         let key = &pair.key;
-        let Some(spec) = CSV.iter().find(|spec| spec.name == key.value) else {
+        let Some(spec) = OPTIONS.iter().find(|spec| spec.name == key.value) else {
             let error =
                 Error::new(SqlState::SYNTAX_ERROR, format!("invalid option \"{}\"", key.value));
-            let known = CSV.iter().map(|spec| spec.name);
+            let known = OPTIONS.iter().map(|spec| spec.name);
             return Err(did_you_mean(error.at(key.span), &key.value, known));
         };
         let name = spec.name;
@@ -276,32 +304,68 @@ pub(super) fn check_keys(pairs: &[OptionPair]) -> Result<Given<'_>> {
 }
 
 impl Given<'_> {
+    /// Requires the format to take each option.
+    pub(super) fn check_format(&self, format: FormatName) -> Result {
+        for (spec, pair) in &self.0 {
+            let name = spec.name;
+            if OPTIONS.iter().any(|spec| spec.name == name && spec.of.contains(&format)) {
+                continue;
+            }
+            let word = format.word();
+            let message = format!("invalid option \"{name}\" specified for {word} import format");
+            let takers: Vec<&str> = OPTIONS
+                .iter()
+                .filter(|spec| spec.name == name)
+                .flat_map(|spec| spec.of.iter().map(|format| format.word()))
+                .collect();
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message)
+                .at(pair.key.span)
+                .hint(format!("It is an option of {}.", takers.join(", "))));
+        }
+        Ok(())
+    }
+
     /// Checks the values, in the order of the table.
-    pub(super) fn read(&self) -> Result<Options> {
-        let mut options = Options {
-            temp: None,
-            format: CsvFormat {
-                delimiter: ',',
-                comment: None,
-                nullif: None,
-                strict_quotes: false,
-                decompress: Decompress::Auto,
-                skip: 0,
-                row_limit: None,
-                header: Header::None,
-                keep_temp: false,
-                match_globs: true,
-            },
-            notices: Vec::new(),
-        };
-        for spec in CSV {
+    pub(super) fn read(&self, format: FormatName) -> Result<Options> {
+        let mut options = Options::new(format);
+        for spec in OPTIONS.iter().filter(|spec| spec.of.contains(&format)) {
             let Some((_, pair)) = self.0.iter().find(|(each, _)| each.name == spec.name) else {
                 continue;
             };
             let flag = Value { text: String::new(), kind: ValueKind::Word, span: pair.key.span };
             (spec.set)(&mut options, pair.value.as_ref().unwrap_or(&flag))?;
         }
+        options.finish(format);
         Ok(options)
+    }
+}
+
+impl Options {
+    /// Returns the options of a statement that gives none.
+    fn new(format: FormatName) -> Self {
+        let mut options = Self {
+            temp: None,
+            format: DataFormat {
+                nullif: None,
+                decompress: Decompress::Auto,
+                skip: 0,
+                row_limit: None,
+                keep_temp: false,
+                match_globs: true,
+                kind: FormatKind::Csv(CsvFormat::default()),
+            },
+            csv: CsvFormat::default(),
+            notices: Vec::new(),
+        };
+        options.finish(format);
+        options
+    }
+
+    /// Puts what the format alone needs to know into `format`.
+    fn finish(&mut self, format: FormatName) {
+        self.format.kind = match format {
+            FormatName::Csv => FormatKind::Csv(self.csv.clone()),
+        };
     }
 }
 
@@ -385,7 +449,7 @@ fn count(name: &str, value: &Value) -> Result<Count> {
 }
 
 fn set_header(options: &mut Options, value: &Value) -> Result {
-    options.format.header = match value.text.to_lowercase().as_str() {
+    options.csv.header = match value.text.to_lowercase().as_str() {
         "none" => Header::None,
         "skip" => Header::Skip,
         "match" => Header::Match,
@@ -394,7 +458,7 @@ fn set_header(options: &mut Options, value: &Value) -> Result {
             return Err(invalid(&message, value).hint("Use 'none', 'skip' or 'match'."));
         }
     };
-    if options.format.header == Header::Match && options.format.skip > 0 {
+    if options.csv.header == Header::Match && options.format.skip > 0 {
         return Err(invalid("header = 'match' cannot be combined with skip", value)
             .hint("Leave out skip: the first record is the header."));
     }
@@ -434,8 +498,13 @@ mod tests {
     use super::*;
     use crate::plan::fixture::{import_fails, import_with};
 
-    fn check(with: &str, expected: impl Fn(&CsvFormat) -> bool) {
+    fn check(with: &str, expected: impl Fn(&DataFormat) -> bool) {
         assert!(expected(&import_with(with).format), "{with}");
+    }
+
+    fn check_csv(with: &str, expected: impl Fn(&CsvFormat) -> bool) {
+        let FormatKind::Csv(csv) = import_with(with).format.kind;
+        assert!(expected(&csv), "{with}");
     }
 
     #[test]
@@ -448,20 +517,20 @@ mod tests {
 
     #[test]
     fn reads_each_option() {
-        check("delimiter = '|'", |format| format.delimiter == '|');
-        check("delimiter = e'\\t'", |format| format.delimiter == '\t');
-        check("delimiter = ''", |format| format.delimiter == ',');
-        check("delimiter = '\u{2713}'", |format| format.delimiter == '\u{2713}');
-        check("comment = '#'", |format| format.comment == Some('#'));
-        check("comment = ''", |format| format.comment.is_none());
+        check_csv("delimiter = '|'", |format| format.delimiter == '|');
+        check_csv("delimiter = e'\\t'", |format| format.delimiter == '\t');
+        check_csv("delimiter = ''", |format| format.delimiter == ',');
+        check_csv("delimiter = '\u{2713}'", |format| format.delimiter == '\u{2713}');
+        check_csv("comment = '#'", |format| format.comment == Some('#'));
+        check_csv("comment = ''", |format| format.comment.is_none());
         check("nullif = ''", |format| format.nullif.as_deref() == Some(""));
         check("\"nullif\" = 'N'", |format| format.nullif.as_deref() == Some("N"));
         check("skip = '2'", |format| format.skip == 2);
         check("row_limit = '3'", |format| format.row_limit == Some(3));
-        check("header = 'skip'", |format| format.header == Header::Skip);
-        check("header = 'MATCH'", |format| format.header == Header::Match);
-        check("header = 'match', skip = '0'", |format| format.header == Header::Match);
-        check("strict_quotes", |format| format.strict_quotes);
+        check_csv("header = 'skip'", |format| format.header == Header::Skip);
+        check_csv("header = 'MATCH'", |format| format.header == Header::Match);
+        check_csv("header = 'match', skip = '0'", |format| format.header == Header::Match);
+        check_csv("strict_quotes", |format| format.strict_quotes);
         check("decompress = gzip", |format| format.decompress == Decompress::Gzip);
         check("decompress = 'XZ'", |format| format.decompress == Decompress::Xz);
         check("sstsize = '10B'", |format| !format.keep_temp);

@@ -7,8 +7,8 @@ use super::fault::Fault;
 use crate::catalog::TableDescriptor;
 use crate::error::{DataPlace, Error, Result, SqlState};
 use crate::job::JobContext;
-use crate::plan::{CsvFormat, Decompress, Header, Import};
-use crate::record::{Dialect, Reader, count_lines, strip_bom};
+use crate::plan::{DataFormat, Decompress, FormatKind, Header, Import};
+use crate::record::{Dialect, TextFormat, count_lines, strip_bom};
 use crate::source::{Compression, DecompressLimits, Location, SourceFile, decompress, io_error};
 
 /// How many bytes are read at once.
@@ -170,12 +170,14 @@ fn open_stream(source: &Arc<SourceFile>, compression: Compression) -> Result<Byt
     })
 }
 
-/// Returns the reader's dialect of a format.
-pub(crate) fn dialect(format: &CsvFormat) -> Dialect {
-    Dialect {
-        delimiter: format.delimiter,
-        comment: format.comment,
-        strict_quotes: format.strict_quotes,
+/// Returns how records are written in the files of a format.
+pub(crate) fn text_format(format: &DataFormat) -> TextFormat {
+    match &format.kind {
+        FormatKind::Csv(csv) => TextFormat::Csv(Dialect {
+            delimiter: csv.delimiter,
+            comment: csv.comment,
+            strict_quotes: csv.strict_quotes,
+        }),
     }
 }
 
@@ -243,10 +245,10 @@ fn open_file(
     let fields = columns.iter().filter(|source| matches!(source, ColumnSource::Field(_))).count();
     let mut file = InputFile { index, source, compression, data_start: 0, columns, fields };
     let format = &import.format;
-    let records = format.skip + u64::from(format.header != Header::None);
-    let (start, header) = pass_over_head(&file, &dialect(format), records)?;
+    let records = format.skip + u64::from(format.header() != Header::None);
+    let (start, header) = pass_over_head(&file, &text_format(format), records)?;
     file.data_start = start;
-    if format.header == Header::Match {
+    if format.header() == Header::Match {
         (file.columns, file.fields) = columns_by_name(&import.table, header, file.name())?;
     }
     Ok(file)
@@ -325,7 +327,7 @@ fn columns_by_name(
 /// Returns the offset behind the first `records` records, and the last one passed over.
 fn pass_over_head(
     file: &InputFile,
-    dialect: &Dialect,
+    format: &TextFormat,
     records: u64,
 ) -> Result<(u64, Option<Vec<Vec<u8>>>)> {
     let mut stream = open_stream(&file.source, file.compression)?;
@@ -334,7 +336,7 @@ fn pass_over_head(
     let mut at = strip_bom(&bytes);
     let mut base = 0;
     let mut last = None;
-    let mut reader = Reader::new(dialect.clone(), file.fields);
+    let mut reader = format.reader(file.fields);
     let mut left = records;
     while left > 0 {
         let read =

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use self::convert::Converter;
-use self::input::{InputFile, dialect, open_files};
+use self::input::{InputFile, open_files, text_format};
 use self::locate::{find_first, find_repeated};
 use self::record::JobLog;
 use self::schedule::{AllRead, read_all};
@@ -94,7 +94,7 @@ pub fn run(context: &JobContext, import: &plan::Import) -> Result<Imported> {
             rules: &rules,
             nullif: import.format.nullif.as_deref(),
         },
-        dialect: dialect(&import.format),
+        format: text_format(&import.format),
         row_limit: import.format.row_limit,
         space: &space,
         rows: AtomicU64::new(0),

@@ -17,7 +17,7 @@ use crate::job::merge::DuplicateWatch;
 use crate::job::run::{Run, RunSpace};
 use crate::job::sort::Sorter;
 use crate::job::table::{Layout, SEGMENT_BYTES, SortedSegment};
-use crate::record::{Dialect, Reader, Records, guess_record_start};
+use crate::record::{Records, TextFormat, TextReader};
 use crate::store::{RowIds, Segment, SegmentWriter};
 
 /// A part of a file to read: records that start in `start..end`.
@@ -95,7 +95,7 @@ pub(crate) struct Shared<'a> {
     /// Turns records into rows.
     pub(crate) converter: Converter<'a>,
     /// How records are written.
-    pub(crate) dialect: Dialect,
+    pub(crate) format: TextFormat,
     /// The most records to read of each file.
     pub(crate) row_limit: Option<u64>,
     /// Where runs go.
@@ -142,7 +142,7 @@ fn first_record(shared: &Shared<'_>, part: &Part) -> Result<u64> {
     loop {
         let want = window.len().max(64 << 10);
         let at_end = stream.fill(&mut window, want)?;
-        if let Some(offset) = guess_record_start(&window, &shared.dialect) {
+        if let Some(offset) = shared.format.guess_record_start(&window) {
             return Ok(part.start - 1 + offset as u64);
         }
         if at_end || part.start + window.len() as u64 >= part.end {
@@ -193,7 +193,7 @@ pub(crate) fn read_part(
     }
     let mut pieces = Pieces {
         stream: file.bytes_from(start)?,
-        reader: Reader::new(shared.dialect.clone(), file.fields),
+        reader: shared.format.reader(file.fields),
         records: Records::default(),
         carried: Vec::new(),
         used: Vec::new(),
@@ -212,7 +212,7 @@ pub(crate) fn read_part(
 /// The bytes of a part, read piece by piece.
 struct Pieces {
     stream: ByteStream,
-    reader: Reader,
+    reader: TextReader,
     records: Records,
     /// The bytes of the record that the last piece ended in.
     carried: Vec<u8>,
