@@ -80,7 +80,7 @@ class Nginx:
         self.process = subprocess.Popen(
             [program, "-p", str(work), "-c", str(settings)], stderr=subprocess.DEVNULL
         )
-        for _ in range(200):
+        for _ in range(1200):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return

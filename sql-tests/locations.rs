@@ -21,14 +21,22 @@ mod fault_server;
 mod faults;
 #[path = "locations/http.rs"]
 mod http;
+#[path = "locations/program.rs"]
+mod program;
+#[path = "locations/progress.rs"]
+mod progress;
 #[path = "locations/refusals.rs"]
 mod refusals;
 #[path = "locations/scene.rs"]
 mod scene;
 #[path = "locations/schemes.rs"]
 mod schemes;
+#[path = "locations/scratch.rs"]
+mod scratch;
 #[path = "locations/seed.rs"]
 mod seed;
+#[path = "locations/server.rs"]
+mod server;
 #[path = "locations/servers.rs"]
 mod servers;
 #[path = "locations/store.rs"]
@@ -42,7 +50,8 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use faults::Faults;
-use servers::{Program, Servers};
+use program::Program;
+use servers::Servers;
 use store::Store;
 
 /// How many seeds one test runs.
@@ -67,7 +76,7 @@ fn caught(check: impl FnOnce()) -> Result<(), String> {
 struct Collected {
     servers: Arc<Servers>,
     trials: Vec<Trial>,
-    missing: Vec<Program>,
+    missing: Vec<(Program, u32)>,
 }
 
 impl Collected {
@@ -83,8 +92,9 @@ impl Collected {
         let run = move || caught(|| check(&servers)).map_err(Failed::from);
         self.trials.push(Trial::test(name, run).with_ignored_flag(!missing.is_empty()));
         for program in missing {
-            if !self.missing.contains(&program) {
-                self.missing.push(program);
+            match self.missing.iter_mut().find(|(known, _)| *known == program) {
+                Some((_, count)) => *count += 1,
+                None => self.missing.push((program, 1)),
             }
         }
     }
@@ -94,7 +104,7 @@ fn collect(servers: &Arc<Servers>, rewrite: bool) -> Collected {
     let mut all =
         Collected { servers: Arc::clone(servers), trials: Vec::new(), missing: Vec::new() };
     for &store in Store::ALL {
-        for &(name, check) in schemes::CHECKS {
+        for &(name, check) in schemes::checks(store) {
             all.add(format!("{}/{name}", store.name()), store.programs(), move |servers| {
                 check(store, servers);
             });
@@ -150,20 +160,16 @@ fn main() -> ExitCode {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         PANICKED_AT.set(place);
     }));
-    let directory = tempfile::tempdir().expect("a scratch directory");
-    let files = directory.path().join("data");
-    data::write(&files);
-    let servers = Arc::new(Servers::new(&directory.path().join("servers"), &files));
+    let servers = Arc::new(Servers::new());
     let collected = collect(&servers, rewrite);
-    for program in &collected.missing {
-        eprintln!("tests are ignored: {}", program.advice());
+    for (program, count) in &collected.missing {
+        eprintln!("{count} tests are ignored: {}", program.advice());
     }
     let required = std::env::var_os("WHARF_TEST_ALL_SERVERS").is_some();
     if required && !collected.missing.is_empty() {
         return ExitCode::FAILURE;
     }
     let conclusion = libtest_mimic::run(&arguments, collected.trials);
-    // The servers end here, before their directory goes.
-    drop(servers);
+    scratch::sweep();
     conclusion.exit_code()
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use crate::data::COLUMNS;
-use crate::scene::{Scene, import};
+use crate::scene::{GATE, Scene, import};
 use crate::servers::Servers;
 
 /// Where the list is.
@@ -48,13 +48,7 @@ pub(crate) fn check(servers: &Servers, rewrite: bool) {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| line.split('\t').next().unwrap_or_default())
         .collect();
-    let mut script = "SET CLUSTER SETTING experimental.importcsv.enabled = true;\n".to_owned();
-    for attack in &attacks {
-        let url = fill(attack).replace('\'', "''");
-        writeln!(script, "IMPORT TABLE t ({COLUMNS}) CSV DATA (e'{url}') WITH temp = 'tmp';")
-            .expect("text grows");
-    }
-    fs::write(scene.path("attacks.sql"), script).expect("a script");
+    write_script(&scene, attacks.iter().map(|attack| fill(attack)));
     let root = scene.path("extern").to_string_lossy().into_owned();
     let host = allowed.to_string();
     let scene = scene.with_options(&["--external-io-dir", &root, "--allow-host", &host]);
@@ -87,7 +81,11 @@ pub(crate) fn check(servers: &Servers, rewrite: bool) {
     assert_eq!(visits.load(Ordering::Relaxed), 0, "somebody came to the trap");
     assert!(!format!("{}{}", ended.out, ended.err).contains("canary"), "a secret is shown");
     scene.require_nothing_left();
-    // The host that may be reached is reached, also by way of a redirect, and by no other name.
+    check_allowed(&scene, allowed, servers);
+}
+
+/// Checks that the host that may be reached is reached, also by way of a redirect, and by no other name.
+fn check_allowed(scene: &Scene, allowed: SocketAddr, servers: &Servers) {
     for name in ["rows.csv", "moved/rows.csv"] {
         let statement = import(&[&format!("http://{allowed}/{name}")], "tmp");
         assert_eq!(scene.checksum_after(&statement), servers.checksum(), "another table");
@@ -95,6 +93,17 @@ pub(crate) fn check(servers: &Servers, rewrite: bool) {
     }
     let other = format!("http://localhost:{}/rows.csv", allowed.port());
     scene.refused(&import(&[&other], "tmp"), "42501", &["--allow-host"]);
+}
+
+/// Writes a script that tries to read all these URLs.
+fn write_script(scene: &Scene, urls: impl Iterator<Item = String>) {
+    let mut script = format!("{GATE};\n");
+    for url in urls {
+        let url = url.replace('\'', "''");
+        writeln!(script, "IMPORT TABLE t ({COLUMNS}) CSV DATA (e'{url}') WITH temp = 'tmp';")
+            .expect("text grows");
+    }
+    fs::write(scene.path("attacks.sql"), script).expect("a script");
 }
 
 /// Returns the code and the message with which the statement on a line was refused.

@@ -48,11 +48,11 @@ pub(crate) enum Fault {
     NotSatisfiable,
     /// The range comes as `multipart/byteranges`.
     Multipart,
-    /// From one request on, another file of the same size with another ETag.
+    /// From one request on, another file of the same size with another tag.
     Changed,
-    /// Another ETag with each answer, for the same file.
+    /// Another tag with each answer, for the same file.
     RestlessTag,
-    /// A weak ETag, which no If-Match is equal to.
+    /// A weak tag, which no If-Match is equal to.
     WeakTag,
     /// A redirect to the same place, for ever.
     RedirectLoop,
@@ -229,6 +229,7 @@ impl Plan {
             | Fault::TooMany
             | Fault::LessOfRange
             | Fault::NoAnswer
+            | Fault::Stall
                 if !always =>
             {
                 Demand::Succeed

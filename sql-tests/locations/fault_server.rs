@@ -2,7 +2,7 @@
 //! there is planned by its seed. It listens on the loopback only, serves a fixed set of files, and no
 //! connection lives long.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::fault_plan::{Fault, Plan};
 
 /// How long a connection may live.
-const LIFE: Duration = Duration::from_secs(60);
+const LIFE: Duration = Duration::from_mins(10);
 
 /// How many connections there may be at once.
 const MOST: u64 = 256;
@@ -32,6 +32,7 @@ pub(crate) struct Content {
 struct Shared {
     files: HashMap<String, Content>,
     requests: Mutex<HashMap<u64, u64>>,
+    silent: Mutex<HashSet<u64>>,
     open: AtomicU64,
     stop: AtomicBool,
 }
@@ -51,6 +52,7 @@ impl FaultServer {
         let shared = Arc::new(Shared {
             files,
             requests: Mutex::default(),
+            silent: Mutex::default(),
             open: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         });
@@ -78,6 +80,11 @@ impl FaultServer {
     pub(crate) fn requests(&self, seed: u64) -> u64 {
         let requests = self.shared.requests.lock().expect("no thread panics with it");
         requests.get(&seed).copied().unwrap_or(0)
+    }
+
+    /// Returns whether it has fallen silent in the case of a seed.
+    pub(crate) fn has_fallen_silent(&self, seed: u64) -> bool {
+        self.shared.silent.lock().expect("no thread panics with it").contains(&seed)
     }
 }
 
@@ -320,6 +327,9 @@ impl<'a> Connection<'a> {
             Fault::Stall => {
                 self.stream.write_all(answer.text().as_bytes())?;
                 self.stream.write_all(part)?;
+                let mut silent = self.shared.silent.lock().expect("no thread panics with it");
+                silent.insert(request.seed);
+                drop(silent);
                 self.wait_for_the_end();
             }
             Fault::Drip => {
@@ -467,8 +477,11 @@ fn alter_range(answer: &mut Answer, plan: &Plan, length: usize) -> bool {
     match plan.fault {
         Fault::OtherRange => {
             let shift = 1 + share(length / 4, plan.place);
-            let from =
-                if plan.variant % 2 == 0 { start.saturating_sub(shift) } else { start + shift };
+            let from = if plan.variant.is_multiple_of(2) {
+                start.saturating_sub(shift)
+            } else {
+                start + shift
+            };
             let from = from.min(length - 1);
             let to = (from + (end - start)).min(length);
             answer.body = from..to;

@@ -4,6 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// How long a server may take, on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 /// What a server answered.
 pub(crate) struct Answer {
     /// The status code.
@@ -20,8 +23,8 @@ pub(crate) fn send(
     headers: &[(&str, &str)],
     body: &str,
 ) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let mut head = format!("{method} {target} HTTP/1.0\r\nHost: {address}\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");

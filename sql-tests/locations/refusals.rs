@@ -4,8 +4,9 @@
 use std::fs;
 
 use crate::http::encode;
+use crate::program::Program;
 use crate::scene::{Scene, import, quoted};
-use crate::servers::{BUCKET, GOOGLE_BUCKET, Program, Servers};
+use crate::servers::{BUCKET, GOOGLE_BUCKET, Servers};
 use crate::store::Store;
 
 /// What must never be shown.

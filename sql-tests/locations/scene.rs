@@ -7,6 +7,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::data::COLUMNS;
+use crate::http::encode;
+use crate::scratch::new_directory;
 
 /// Turns the gate on.
 pub(crate) const GATE: &str = "SET CLUSTER SETTING experimental.importcsv.enabled = true";
@@ -16,7 +18,7 @@ const CHECKSUM: &str = "SELECT count(*), sum(id), count(name), md5(string_agg(co
      '|', coalesce(name, 'NULL'), '|', n::string, '|', x::string), ',' ORDER BY id)) FROM t";
 
 /// How long one run of the program may take before it counts as hanging.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// What a run of the program did.
 pub(crate) struct Ended {
@@ -52,13 +54,19 @@ pub(crate) struct Scene {
     options: Vec<String>,
     variables: Vec<(String, String)>,
     limit: Duration,
+    secrets: Vec<String>,
 }
 
 impl Scene {
     /// Makes a directory; the database is made by the first run.
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a scratch directory");
-        Self { directory, options: Vec::new(), variables: Vec::new(), limit: LIMIT }
+        Self {
+            directory: new_directory(),
+            options: Vec::new(),
+            variables: Vec::new(),
+            limit: LIMIT,
+            secrets: Vec::new(),
+        }
     }
 
     /// Gives every run these options too.
@@ -76,6 +84,13 @@ impl Scene {
     /// Lets no run take longer.
     pub(crate) fn with_limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Fails the test if a run shows one of these, as it is or encoded.
+    pub(crate) fn with_secrets(mut self, secrets: &[&str]) -> Self {
+        self.secrets
+            .extend(secrets.iter().flat_map(|secret| [(*secret).to_owned(), encode(secret)]));
         self
     }
 
@@ -97,23 +112,28 @@ impl Scene {
     pub(crate) fn run_words(&self, words: &[&str]) -> Ended {
         let begun = Instant::now();
         let mut running = self.start(words);
-        let mut code = None;
-        while begun.elapsed() < self.limit {
-            if let Some(status) = running.try_wait().expect("it can be waited for") {
-                code = Some(status.code().unwrap_or(-1));
-                break;
-            }
+        let mut ended = false;
+        while !ended && begun.elapsed() < self.limit {
             sleep(Duration::from_millis(5));
+            ended = running.try_wait().expect("it can be waited for").is_some();
         }
-        if code.is_none() {
+        if !ended {
             running.kill().expect("it can be killed");
-            running.wait().expect("it ends");
         }
+        let status = running.wait().expect("it ends");
+        let code = ended.then(|| status.code().unwrap_or(-1));
         let text = |name: &str| {
             let bytes = fs::read(self.path(name)).unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        Ended { code, out: text("out.txt"), err: text("err.txt"), took: begun.elapsed() }
+        let (out, err) = (text("out.txt"), text("err.txt"));
+        for secret in &self.secrets {
+            assert!(
+                !out.contains(secret) && !err.contains(secret),
+                "{secret} is shown: {out}{err}"
+            );
+        }
+        Ended { code, out, err, took: begun.elapsed() }
     }
 
     /// Starts the program with these arguments; what it says goes to `out.txt` and `err.txt`.

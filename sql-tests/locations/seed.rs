@@ -1,5 +1,5 @@
 //! The five examples of the page that Wharf began with, with the WITH and the closing parenthesis that
-//! its text lost, work: nothing is changed but the account, and that AZURE_ENDPOINT names the emulator.
+//! its text lost, work: nothing is changed but the account, and that `AZURE_ENDPOINT` names the emulator.
 
 use crate::http::encode;
 use crate::scene::{GATE, Scene};

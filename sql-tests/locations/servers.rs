@@ -1,28 +1,19 @@
 //! The servers that the tests talk to: nginx, Python's server, moto for S3 and for Google's XML API, and
-//! azurite; each on a free port of the loopback, started when it is first asked for and ended with
-//! the tests.
+//! azurite; each is started when it is first asked for, and filled with the data of the tests.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use crate::data;
-use crate::http::{encode, send};
+use crate::http::encode;
+use crate::program::Program;
 use crate::scene::Scene;
-
-/// How long a server may take to answer for the first time.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Starts the program that follows, and kills it when standard input ends: however the tests end,
-/// no server outlives them.
-const KEEPER: &str = "log=$1; shift; \"$@\" </dev/null >\"$log\" 2>&1 & server=$!; \
-                      read -r end; kill -KILL $server; wait $server 2>/dev/null";
+use crate::scratch;
+use crate::server::Server;
 
 /// The policy of a bucket that anybody may use.
 const OPEN_POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
@@ -52,149 +43,9 @@ pub(crate) const COMMENTS: &str = "comments-co";
 /// The user of the page behind a password, and the password.
 pub(crate) const WEB_USER: (&str, &str) = ("ada", "love");
 
-/// A program that tests need.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Program {
-    /// The web server.
-    Nginx,
-    /// The language, for its web server and for filling buckets.
-    Python,
-    /// The emulator of Amazon's services.
-    Moto,
-    /// The emulator of Azure's storage.
-    Azurite,
-    /// The maker of certificates.
-    Openssl,
-}
-
-impl Program {
-    /// Returns the path of the program: as an environment variable says, else as `.ci/servers` installed
-    /// it, else from `PATH`.
-    pub(crate) fn find(self) -> Option<PathBuf> {
-        let (variable, installed, name) = match self {
-            Self::Nginx => ("WHARF_TEST_NGINX", "/usr/sbin/nginx", "nginx"),
-            Self::Python => ("WHARF_TEST_PYTHON", "/usr/bin/python3", "python3"),
-            Self::Moto => ("WHARF_TEST_MOTO", "moto/bin/moto_server", "moto_server"),
-            Self::Azurite => {
-                ("WHARF_TEST_AZURITE", "azurite/node_modules/.bin/azurite-blob", "azurite-blob")
-            }
-            Self::Openssl => ("WHARF_TEST_OPENSSL", "/usr/bin/openssl", "openssl"),
-        };
-        if let Some(given) = std::env::var_os(variable) {
-            return Some(PathBuf::from(given)).filter(|path| path.is_file());
-        }
-        let paths = std::env::var_os("PATH").unwrap_or_default();
-        let named = std::env::split_paths(&paths).map(|directory| directory.join(name));
-        std::iter::once(installed_servers().join(installed)).chain(named).find(|p| p.is_file())
-    }
-
-    /// Returns how to install it.
-    pub(crate) fn advice(self) -> &'static str {
-        match self {
-            Self::Nginx => "nginx is not installed: apt-get install nginx",
-            Self::Python => "python3 is not installed: apt-get install python3",
-            Self::Moto => {
-                "moto_server is not installed: .ci/servers, or pip install 'moto[server]'"
-            }
-            Self::Azurite => {
-                "azurite-blob is not installed: .ci/servers, or npm install -g azurite"
-            }
-            Self::Openssl => "openssl is not installed: apt-get install openssl",
-        }
-    }
-}
-
-/// Returns where `.ci/servers` installs what no package of the system brings.
-fn installed_servers() -> PathBuf {
-    let program = Path::new(env!("CARGO_BIN_EXE_wharf"));
-    program.ancestors().nth(2).unwrap_or(Path::new("target")).join("test-servers")
-}
-
-/// A running server. It is killed when this value is dropped.
-pub(crate) struct Server {
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
-    /// Its own directory.
-    pub(crate) directory: PathBuf,
-    keeper: Child,
-    input: Option<ChildStdin>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        // An error means that it has ended already.
-        drop(self.keeper.wait());
-    }
-}
-
-impl Server {
-    /// Starts a program on a free port; `words` returns its arguments for one.
-    fn start(
-        directory: &Path,
-        program: &Path,
-        variables: &[(&str, &str)],
-        words: impl Fn(SocketAddr) -> Vec<OsString>,
-    ) -> Self {
-        fs::create_dir_all(directory).expect("a directory for a server");
-        let log = directory.join("server.log");
-        // Between finding a port free and listening on it somebody else may take it.
-        for _ in 0..5 {
-            let address = free_address();
-            let mut keeper = Command::new("sh")
-                .args([OsStr::new("-c"), OsStr::new(KEEPER), OsStr::new("keeper")])
-                .args([log.as_os_str(), program.as_os_str()])
-                .args(words(address))
-                .envs(variables.iter().copied())
-                .current_dir(directory)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .expect("a shell starts");
-            let input = keeper.stdin.take();
-            let server = Self { address, directory: directory.to_owned(), keeper, input };
-            if server.answers() {
-                return server;
-            }
-        }
-        let said = fs::read(&log).unwrap_or_default();
-        panic!("{} does not answer: {}", program.display(), String::from_utf8_lossy(&said));
-    }
-
-    /// Waits until the server takes connections.
-    fn answers(&self) -> bool {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if TcpStream::connect(self.address).is_ok() {
-                return true;
-            }
-            let said = fs::read(self.directory.join("server.log")).unwrap_or_default();
-            if String::from_utf8_lossy(&said).contains("in use") {
-                return false;
-            }
-            sleep(Duration::from_millis(50));
-        }
-        false
-    }
-
-    /// Sends a request that must succeed, and returns the body of the answer.
-    fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> String {
-        let answer = send(self.address, method, target, headers, body).expect("an answer");
-        assert_eq!(answer.status, 200, "{method} {target}: {}", answer.body);
-        answer.body
-    }
-}
-
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address")
-}
-
-/// All servers, and the directory of what they serve.
+/// All servers, and the directory of the files that they serve.
 pub(crate) struct Servers {
-    directory: PathBuf,
-    data: PathBuf,
+    data: OnceLock<PathBuf>,
     web: OnceLock<Server>,
     secure: OnceLock<Server>,
     plain: OnceLock<Server>,
@@ -213,12 +64,10 @@ pub(crate) struct AmazonKeys {
 }
 
 impl Servers {
-    /// Returns servers that serve the files of `data` when they are asked for; what they write lies
-    /// in `directory`.
-    pub(crate) fn new(directory: &Path, data: &Path) -> Self {
+    /// Returns servers that are started, and whose data is written, when they are asked for.
+    pub(crate) fn new() -> Self {
         Self {
-            directory: directory.to_owned(),
-            data: data.to_owned(),
+            data: OnceLock::new(),
             web: OnceLock::new(),
             secure: OnceLock::new(),
             plain: OnceLock::new(),
@@ -231,13 +80,17 @@ impl Servers {
 
     /// Returns the directory of the files that are served.
     pub(crate) fn data(&self) -> &Path {
-        &self.data
+        self.data.get_or_init(|| {
+            let directory = scratch::directory().join("data");
+            data::write(&directory);
+            directory
+        })
     }
 
     /// Returns the checksum of the table that the local file gives.
     pub(crate) fn checksum(&self) -> &str {
         self.checksum.get_or_init(|| {
-            let path = self.data.join("rows.csv");
+            let path = self.data().join("rows.csv");
             Scene::new().checksum_of(&[&path.to_string_lossy()])
         })
     }
@@ -250,7 +103,7 @@ impl Servers {
     /// Returns nginx over TLS, with a certificate whose authority is `authority.pem` in its directory.
     pub(crate) fn secure(&self) -> &Server {
         self.secure.get_or_init(|| {
-            let directory = self.directory.join("nginx-tls");
+            let directory = scratch::directory().join("nginx-tls");
             fs::create_dir_all(&directory).expect("a directory");
             make_certificate(&directory);
             let lines = format!(
@@ -262,9 +115,9 @@ impl Servers {
     }
 
     fn start_nginx(&self, name: &str, secure: &str) -> Server {
-        let directory = self.directory.join(name);
+        let directory = scratch::directory().join(name);
         fs::create_dir_all(directory.join("root/temp")).expect("a directory");
-        copy_all(&self.data, &directory.join("root"));
+        copy_all(self.data(), &directory.join("root"));
         let (user, password) = WEB_USER;
         fs::write(directory.join("users"), format!("{user}:{{PLAIN}}{password}\n"))
             .expect("a file of users");
@@ -285,10 +138,10 @@ impl Servers {
     pub(crate) fn plain(&self) -> &Server {
         self.plain.get_or_init(|| {
             let program = Program::Python.find().expect("python3 is there");
-            Server::start(&self.directory.join("python"), &program, &[], |address| {
+            Server::start(&scratch::directory().join("python"), &program, &[], |address| {
                 let mut words: Vec<OsString> =
                     ["-m", "http.server", "--bind", "127.0.0.1"].map(OsString::from).into();
-                words.extend(["--directory".into(), self.data.clone().into()]);
+                words.extend(["--directory".into(), self.data().into()]);
                 words.push(address.port().to_string().into());
                 words
             })
@@ -298,7 +151,7 @@ impl Servers {
     /// Returns moto as S3, which checks signatures, and its keys.
     pub(crate) fn amazon(&self) -> &(Server, AmazonKeys) {
         self.amazon.get_or_init(|| {
-            let server = self.start_moto("moto-s3");
+            let server = Self::start_moto("moto-s3");
             let keys = make_amazon_keys(&server);
             let (name, secret) = &keys.lasting;
             let place = ["s3", &format!("http://{}", server.address), BUCKET, name, secret];
@@ -310,7 +163,7 @@ impl Servers {
     /// Returns moto as Google's XML API, with a bucket that is open to all.
     pub(crate) fn google(&self) -> &Server {
         self.google.get_or_init(|| {
-            let server = self.start_moto("moto-gs");
+            let server = Self::start_moto("moto-gs");
             let place = ["open", &format!("http://{}", server.address), GOOGLE_BUCKET, "", ""];
             self.fill(&place);
             let json = [("Content-Type", "application/json")];
@@ -319,9 +172,9 @@ impl Servers {
         })
     }
 
-    fn start_moto(&self, name: &str) -> Server {
+    fn start_moto(name: &str) -> Server {
         let program = Program::Moto.find().expect("moto_server is there");
-        Server::start(&self.directory.join(name), &program, &[], |address| {
+        Server::start(&scratch::directory().join(name), &program, &[], |address| {
             ["-H", "127.0.0.1", "-p", &address.port().to_string()].map(OsString::from).into()
         })
     }
@@ -330,7 +183,7 @@ impl Servers {
     pub(crate) fn azure(&self) -> &Server {
         self.azure.get_or_init(|| {
             let program = Program::Azurite.find().expect("azurite is there");
-            let directory = self.directory.join("azurite");
+            let directory = scratch::directory().join("azurite");
             let accounts = format!("{BUCKET}:{AZURE_KEY}:{AZURE_CANARY};{COMMENTS}:{AZURE_KEY}");
             let variables = [("AZURITE_ACCOUNTS", accounts.as_str())];
             let server = Server::start(&directory, &program, &variables, |address| {
@@ -343,7 +196,7 @@ impl Servers {
                 words
             });
             self.fill(&["azure", &azure_endpoint(&server), BUCKET, BUCKET, AZURE_KEY]);
-            let files = self.directory.join("comments");
+            let files = scratch::directory().join("comments");
             data::write_comments(&files);
             let endpoint = format!("http://{}/{COMMENTS}", server.address);
             let place = ["azure", &endpoint, BUCKET, COMMENTS, AZURE_KEY];
@@ -356,7 +209,7 @@ impl Servers {
     /// Makes a bucket and puts all data into it.
     fn fill(&self, place: &[&str; 5]) {
         run_bucket(place, &["make"]);
-        run_bucket(place, &["put", &self.data.to_string_lossy()]);
+        run_bucket(place, &["put", &self.data().to_string_lossy()]);
     }
 
     /// Returns the names of the objects of a store (`s3`, `gs` or `azure`) that begin with `prefix`.
@@ -381,7 +234,7 @@ impl Servers {
     }
 }
 
-/// Returns the endpoint of azurite as AZURE_ENDPOINT takes it: it ends in the account.
+/// Returns the endpoint of azurite as `AZURE_ENDPOINT` takes it: it ends in the account.
 pub(crate) fn azure_endpoint(server: &Server) -> String {
     format!("http://{}/{BUCKET}", server.address)
 }

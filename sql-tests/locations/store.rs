@@ -2,8 +2,9 @@
 
 use crate::data;
 use crate::http::encode;
+use crate::program::Program;
 use crate::scene::{Scene, files_below};
-use crate::servers::{AZURE_KEY, BUCKET, GOOGLE_BUCKET, Program, Servers, azure_endpoint};
+use crate::servers::{AZURE_KEY, BUCKET, GOOGLE_BUCKET, Servers, azure_endpoint};
 
 /// The key of a service account that needs no token, in base64: its requests are not signed.
 pub(crate) const GOOGLE_KEY: &str = "eyJ0eXBlIjogInNlcnZpY2VfYWNjb3VudCIsICJwcml2YXRlX2tleSI6ICJjYW5hcnktb2YtZ29vZ2xlIiwgInByaXZhdGVfa2V5X2lkIjogImtleSIsICJjbGllbnRfZW1haWwiOiAid2hhcmZAZXhhbXBsZS5jb20iLCAiZGlzYWJsZV9vYXV0aCI6IHRydWV9";
@@ -83,6 +84,11 @@ impl Store {
         }
     }
 
+    /// Returns whether it is another store by another name, or with other keys.
+    pub(crate) fn is_other_form(self) -> bool {
+        matches!(self, Self::S3Session | Self::AzureBlob)
+    }
+
     /// Returns whether patterns find files there.
     pub(crate) fn lists(self) -> bool {
         !matches!(self, Self::Http | Self::HttpWhole | Self::Https)
@@ -158,7 +164,17 @@ impl Store {
                 let authority = servers.secure().directory.join("authority.pem");
                 scene.with_variable("SSL_CERT_FILE", &authority.to_string_lossy())
             }
-            _ => scene,
+            Self::S3 => scene.with_secrets(&[&servers.amazon().1.lasting.1]),
+            Self::S3Session => {
+                let (_, secret, token) = &servers.amazon().1.session;
+                scene.with_secrets(&[secret, token])
+            }
+            Self::Gs => scene.with_secrets(&[GOOGLE_KEY, "canary-of-google"]),
+            // The key is a word of every day.
+            Self::Azure | Self::AzureBlob => {
+                scene.with_secrets(&[&format!("AZURE_ACCOUNT_KEY={AZURE_KEY}")])
+            }
+            Self::Path | Self::File | Self::Http | Self::HttpWhole => scene,
         }
     }
 
