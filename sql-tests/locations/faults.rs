@@ -15,6 +15,7 @@ use crate::fault_plan::{Demand, Fault, Plan, Subject};
 use crate::fault_server::{Content, FaultServer};
 use crate::http;
 use crate::scene::{GATE, Scene, import};
+use crate::scratch::has_ended;
 
 /// How many seeds there are, unless the environment says otherwise.
 const SEEDS: u64 = 200;
@@ -154,6 +155,7 @@ impl Faults {
             assert!(sent.expect("kill runs").success());
             wait_until(|| running.try_wait().expect("it can be waited for").is_some());
             let code = running.wait().expect("it ends").code();
+            has_ended(&running);
             assert_eq!(code, Some(130), "{subject:?}");
             scene.require_nothing_left();
         }

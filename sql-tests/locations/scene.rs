@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::data::COLUMNS;
 use crate::http::encode;
-use crate::scratch::new_directory;
+use crate::scratch::{end_with_the_tests, has_ended, new_directory};
 
 /// Turns the gate on.
 pub(crate) const GATE: &str = "SET CLUSTER SETTING experimental.importcsv.enabled = true";
@@ -121,6 +121,7 @@ impl Scene {
             running.kill().expect("it can be killed");
         }
         let status = running.wait().expect("it ends");
+        has_ended(&running);
         let code = ended.then(|| status.code().unwrap_or(-1));
         let text = |name: &str| {
             let bytes = fs::read(self.path(name)).unwrap_or_default();
@@ -136,11 +137,12 @@ impl Scene {
         Ended { code, out, err, took: begun.elapsed() }
     }
 
-    /// Starts the program with these arguments; what it says goes to `out.txt` and `err.txt`.
+    /// Starts the program with these arguments; what it says goes to `out.txt` and `err.txt`. Who has seen
+    /// it end calls [`has_ended`].
     pub(crate) fn start(&self, words: &[&str]) -> Child {
         let output =
             |name: &str| fs::File::create(self.path(name)).expect("a file for what is said");
-        Command::new(env!("CARGO_BIN_EXE_wharf"))
+        let running = Command::new(env!("CARGO_BIN_EXE_wharf"))
             .current_dir(self.directory.path())
             .args(["--no-init", "--format", "csv", "shop"])
             .args(&self.options)
@@ -155,7 +157,9 @@ impl Scene {
             .stdout(output("out.txt"))
             .stderr(output("err.txt"))
             .spawn()
-            .expect("the program starts")
+            .expect("the program starts");
+        end_with_the_tests(&running);
+        running
     }
 
     /// Imports files into the table `t` with `temp` here, and returns how it ended.

@@ -2,12 +2,13 @@
 //! however the tests end: it waits for the end of its input, which comes with the end of the tests.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 /// Notes the processes it is told, and at the end of its input ends them and removes the directory.
-/// Signals that a terminal sends to all are not for it. What somebody still writes is removed later.
+/// Signals that ask it to end are not for it. What somebody still writes is removed later.
 const SWEEPER: &str = "trap '' INT TERM HUP QUIT; all=' '; \
     while read -r verb process; do case $verb in \
         started) all=\"$all$process \" ;; \
@@ -31,6 +32,8 @@ fn scratch() -> &'static Scratch {
         let mut sweeper = Command::new("sh")
             .args(["-c", SWEEPER, "sweeper"])
             .arg(&directory)
+            // What is sent to all processes of the tests is not for it either.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
