@@ -123,6 +123,8 @@ states! {
     OBJECT_NOT_IN_PREREQUISITE_STATE = "55000";
     /// The database or table is in use by another process or statement.
     OBJECT_IN_USE = "55006";
+    /// The administrator has switched off what the statement asks for.
+    OPERATOR_INTERVENTION = "57000";
     /// The statement was cancelled.
     QUERY_CANCELED = "57014";
     /// A file or directory does not exist.

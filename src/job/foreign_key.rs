@@ -44,23 +44,47 @@ impl<'a> Reference<'a> {
         key: &ForeignKey,
         segments: &[Arc<Segment>],
     ) -> Result<Self> {
-        let view = &context.query.view;
-        let (referenced, referenced_segments) = if key.references == table.id {
-            let mut all = view.manifest(table.id)?.segments.clone();
+        let mut all = Vec::new();
+        if key.references == table.id {
+            all.clone_from(&context.query.view.manifest(table.id)?.segments);
             let known: HashSet<&str> = segments.iter().map(|one| one.file.as_str()).collect();
             all.retain(|segment| !known.contains(segment.file.as_str()));
             all.extend(segments.iter().cloned());
-            (Arc::new(table.clone()), all)
-        } else {
-            let referenced = view.catalog.table_by_id(key.references).ok_or_else(|| {
-                Error::new(SqlState::UNDEFINED_TABLE, "referenced table does not exist")
-            })?;
-            let manifest = view.manifest(key.references)?;
-            (Arc::new(referenced.clone()), manifest.segments.clone())
-        };
-        let columns = pick(table, &key.columns)?;
-        let referenced_columns = pick(&referenced, &key.referenced_columns)?;
-        Ok(Self { table, referenced, referenced_segments, columns, referenced_columns })
+        }
+        Self::within(context, table, key, &all)
+    }
+
+    /// Returns the reference `key` of `table`, which will have the rows `own`.
+    pub(crate) fn within(
+        context: &JobContext,
+        table: &'a TableDescriptor,
+        key: &ForeignKey,
+        own: &[Arc<Segment>],
+    ) -> Result<Self> {
+        if key.references == table.id {
+            return Self::to(table, key, table, own);
+        }
+        let view = &context.query.view;
+        let referenced = view.catalog.table_by_id(key.references).ok_or_else(|| {
+            Error::new(SqlState::UNDEFINED_TABLE, "referenced table does not exist")
+        })?;
+        Self::to(table, key, referenced, &view.manifest(key.references)?.segments)
+    }
+
+    /// Returns the reference `key` of `table` to the rows `segments` of `referenced`.
+    pub(crate) fn to(
+        table: &'a TableDescriptor,
+        key: &ForeignKey,
+        referenced: &TableDescriptor,
+        segments: &[Arc<Segment>],
+    ) -> Result<Self> {
+        Ok(Self {
+            table,
+            columns: pick(table, &key.columns)?,
+            referenced_columns: pick(referenced, &key.referenced_columns)?,
+            referenced: Arc::new(referenced.clone()),
+            referenced_segments: segments.to_vec(),
+        })
     }
 
     /// Returns an encoder of this key for rows of the whole referencing table.
@@ -85,6 +109,18 @@ impl<'a> Reference<'a> {
                 self.table.name, constraint.name, self.referenced.name
             ),
         )
+    }
+
+    /// Returns the error that a row is gone to which rows of this table still refer by `key`.
+    pub(crate) fn still_referenced(&self, constraint: &ForeignKey, key: &str) -> Error {
+        Error::new(
+            SqlState::FOREIGN_KEY_VIOLATION,
+            format!(
+                "import into table \"{}\" violates foreign key constraint \"{}\" on table \"{}\"",
+                self.referenced.name, constraint.name, self.table.name
+            ),
+        )
+        .detail(format!("Key {key} is still referenced from table \"{}\".", self.table.name))
     }
 
     /// Returns keys in `segments` that the referenced table lacks.

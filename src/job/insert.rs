@@ -51,6 +51,7 @@ impl<'a> Inserter<'a> {
         table: &TableDescriptor,
         columns: &[ColumnId],
     ) -> Result<Self> {
+        context.store.require_unclaimed(table.id, &table.name)?;
         let table = Arc::new(table.clone());
         let rules = RowRules::compile(&table, &context.engine, &context.query)?;
         let sources = table

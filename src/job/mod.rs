@@ -11,11 +11,13 @@ pub mod import;
 mod index;
 pub mod insert;
 mod key;
+mod matching;
 mod merge;
 mod packed_index;
 mod ranks;
 mod run;
 mod sort;
+mod subtract;
 mod table;
 
 use std::sync::Arc;

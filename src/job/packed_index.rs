@@ -249,7 +249,7 @@ fn cut(entries: &[Vec<u64>], shift: u32, part_rows: usize) -> Vec<(u64, u64)> {
 }
 
 /// Does `count` pieces of work on all threads; returns what they gave in order, or an error.
-fn in_parallel<T: Send>(
+pub(crate) fn in_parallel<T: Send>(
     threads: usize,
     count: usize,
     work: impl Fn(usize) -> Result<T> + Sync,

@@ -1,6 +1,9 @@
 //! EXPLAIN: of a query, whose plan the engine prints, or of another statement, as lines.
 
-use super::{Decompress, FormatKind, Header, Import, Insert, InsertSource, Plan, Planner, Show};
+use super::{
+    Decompress, FormatKind, Header, Import, ImportInto, ImportMode, ImportTarget, Insert,
+    InsertSource, Plan, Planner, Show,
+};
 use crate::catalog::{Catalog, IndexDescriptor, Object, PUBLIC_SCHEMA, TableDescriptor, TableId};
 use crate::error::{Error, Result, SqlState};
 use crate::source::redact;
@@ -33,7 +36,7 @@ pub(super) fn plan_explain(
 /// Returns what a plan that is no query does, as lines.
 fn lines(plan: &Plan, catalog: &dyn Catalog) -> Vec<String> {
     match plan {
-        Plan::ImportTable(import) => import_lines(import, catalog),
+        Plan::Import(import) => import_lines(import, catalog),
         Plan::CreateTable(table) => {
             let mut lines = vec![format!("create table {}", full_name(table, catalog))];
             lines.extend(table_lines(table));
@@ -114,9 +117,16 @@ fn insert_lines(insert: &Insert, catalog: &dyn Catalog) -> Vec<String> {
 
 fn import_lines(import: &Import, catalog: &dyn Catalog) -> Vec<String> {
     let format = &import.format;
-    let mut lines = vec![format!("import into new table {}", full_name(&import.table, catalog))];
-    lines.extend(table_lines(&import.table));
-    lines.push(format!("  temporary files: {}", redact(&import.temp)));
+    let table = import.table();
+    let mut lines = match &import.target {
+        ImportTarget::New(_) => {
+            vec![format!("import into new table {}", full_name(table, catalog))]
+        }
+        ImportTarget::Into(into) => into_lines(into, catalog),
+    };
+    lines.extend(table_lines(table));
+    let temp = import.temp.as_ref().map_or_else(|| "in the database".to_owned(), |it| redact(it));
+    lines.push(format!("  temporary files: {temp}"));
     lines.push("  1. list and split files".to_owned());
     lines.extend(import.files.iter().map(|file| format!("     {}", redact(file))));
     let how = match format_line(format) {
@@ -124,20 +134,41 @@ fn import_lines(import: &Import, catalog: &dyn Catalog) -> Vec<String> {
         how => format!(": {how}"),
     };
     lines.push(format!("  2. convert {}{how}", format.kind.name().word()));
-    let sorted = import.table.primary_key.is_some() || !import.table.indexes.is_empty();
+    let sorted = table.primary_key.is_some() || !table.indexes.is_empty();
     let third = if sorted { "sort into runs by each key" } else { "write runs in file order" };
     lines.push(format!("  3. {third}"));
     let mut checks: Vec<String> = Vec::new();
-    let unique = import.table.all_indexes().filter(|index| index.unique).count();
+    let unique = table.all_indexes().filter(|index| index.unique).count();
     if unique > 0 {
         checks.push(format!("unique keys ({unique})"));
     }
-    if !import.table.foreign_keys.is_empty() {
-        checks.push(format!("foreign keys ({})", import.table.foreign_keys.len()));
+    if !table.foreign_keys.is_empty() {
+        checks.push(format!("foreign keys ({})", table.foreign_keys.len()));
     }
     let checking =
         if checks.is_empty() { String::new() } else { format!("check {}, ", checks.join(" and ")) };
     lines.push(format!("  4. {checking}publish in one commit"));
+    lines
+}
+
+/// Returns which table gets rows, in which columns, and what happens to keys that exist.
+fn into_lines(into: &ImportInto, catalog: &dyn Catalog) -> Vec<String> {
+    let table = &into.table;
+    let mut lines = vec![format!("import into table {}", full_name(table, catalog))];
+    if let Some(columns) = &into.columns {
+        let names: Vec<&str> = columns
+            .iter()
+            .filter_map(|id| table.column_by_id(*id))
+            .map(|column| column.name.as_str())
+            .collect();
+        lines.push(format!("  columns of the files: {}", names.join(", ")));
+    }
+    lines.push(match into.mode {
+        ImportMode::Insert => "  keys that exist: an error".to_owned(),
+        ImportMode::Upsert => "  keys that exist: the new row replaces the old one".to_owned(),
+        ImportMode::Skip => "  keys that exist: the old row stays".to_owned(),
+        ImportMode::Replace => "  all rows of the table: replaced".to_owned(),
+    });
     lines
 }
 
@@ -152,6 +183,9 @@ fn format_line(format: &super::DataFormat) -> String {
     }
     if let Some(nullif) = &format.nullif {
         parts.push(format!("nullif {nullif:?}"));
+    }
+    if format.allows_quoted_null() {
+        parts.push("allow_quoted_null".to_owned());
     }
     if format.skip > 0 {
         parts.push(format!("skip {}", format.skip));

@@ -4,7 +4,7 @@
 //! note), `shop` holds `items`, `hollow` nothing. `testuser` may SELECT from customers; `alice` may
 //! SELECT, INSERT and GRANT there and CREATE in `defaultdb`; `idle` nothing.
 
-use super::{Import, Plan, PlanContext, Planned, Variables, default_variables, plan};
+use super::{Import, ImportTarget, Plan, PlanContext, Planned, Variables, default_variables, plan};
 use crate::catalog::{
     Catalog, DEFAULT_DATABASE, DatabaseDescriptor, DatabaseId, Object, Privilege, PrivilegeSet,
     ROOT, Snapshot, TableDescriptor, TableId,
@@ -201,7 +201,7 @@ pub(super) fn table(sql: &str) -> TableDescriptor {
 pub(super) fn import_with(options: &str) -> Import {
     let sql = format!("{IMPORT} WITH temp = 'tmp', {options}");
     match Session::importing().planned(&sql).plan {
-        Plan::ImportTable(import) => *import,
+        Plan::Import(import) => *import,
         other => panic!("{other:?}"),
     }
 }
@@ -262,7 +262,11 @@ impl Store {
         let next = u32::try_from(self.catalog.tables.len() + 100).expect("few tables");
         match plan {
             Plan::CreateTable(table) => self.put_table(TableId(next), table),
-            Plan::ImportTable(import) => self.put_table(TableId(next), &import.table),
+            Plan::Import(import) => {
+                if let ImportTarget::New(table) = &import.target {
+                    self.put_table(TableId(next), table);
+                }
+            }
             Plan::CreateTableAs { database, name, .. } => {
                 let mut table = made(&self.catalog, "CREATE TABLE defaultdb.made (a INT8)");
                 table.database = *database;

@@ -42,6 +42,13 @@ pub struct DataFormat {
 }
 
 impl DataFormat {
+    /// Returns whether a quoted field can be NULL too.
+    pub fn allows_quoted_null(&self) -> bool {
+        match &self.kind {
+            FormatKind::Csv(csv) => csv.allow_quoted_null,
+        }
+    }
+
     /// Returns what the first record of each file is.
     pub fn header(&self) -> Header {
         match &self.kind {
@@ -75,13 +82,21 @@ pub struct CsvFormat {
     pub comment: Option<char>,
     /// Whether a quote where none may be is an error.
     pub strict_quotes: bool,
+    /// Whether a quoted field can be NULL too, in IMPORT INTO.
+    pub allow_quoted_null: bool,
     /// What the first record of each file is.
     pub header: Header,
 }
 
 impl Default for CsvFormat {
     fn default() -> Self {
-        Self { delimiter: ',', comment: None, strict_quotes: false, header: Header::None }
+        Self {
+            delimiter: ',',
+            comment: None,
+            strict_quotes: false,
+            allow_quoted_null: false,
+            header: Header::None,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Order of checks (CockroachDB 1.1's, with the checks of later versions where they belong):
 //!
 //! 1. the state of the session: no failed transaction, not read-only (`transaction::check_state`)
-//! 2. the gate, `experimental.importcsv.enabled`
+//! 2. the flag `feature.import.enabled`, then the gate, `experimental.importcsv.enabled`
 //! 3. the user is root
 //! 4. no transaction is open
 //! 5. option keys: known, once each, with a value if they take one
@@ -19,9 +19,9 @@
 use std::sync::Arc;
 
 use super::create_table::describe;
-use super::option::{self, Options};
+use super::option::{self, ImportKind, Options};
 use super::resolve::{Target, table_exists, written};
-use super::{FormatName, Import, Plan, Planner, cluster_setting};
+use super::{FormatName, Import, ImportTarget, Plan, Planner, cluster_setting};
 use crate::catalog::{PUBLIC_SCHEMA, TableDescriptor};
 use crate::error::{Error, Result, Span, SqlState};
 use crate::plan::Absolute;
@@ -38,17 +38,21 @@ const GATE: &str = "experimental.importcsv.enabled";
 /// The cluster setting that names a temporary location.
 const DEFAULT_TEMP: &str = "import.default_temp";
 
+/// The cluster setting that allows imports at all.
+const FEATURE: &str = "feature.import.enabled";
+
 /// Plans an IMPORT TABLE.
 pub(super) fn plan_import(planner: &mut Planner<'_>, import: &ImportTable) -> Result<Plan> {
+    check_feature(planner)?;
     check_gate(planner)?;
     planner.require_root("IMPORT")?;
     check_transaction(planner)?;
-    let given = option::check_keys(&import.options)?;
+    let given = option::check_keys(&import.options, ImportKind::Table)?;
     let format = find_format(&import.format)?;
     given.check_format(format)?;
     let target = resolve_target(planner, &import.table)?;
     let options = given.read(format)?;
-    let temp = temporary_location(planner, &options)?;
+    let temp = temporary_location(planner, &options).ok_or_else(|| no_temp(&options))?;
     check_places(import, &options)?;
     let (table, elements) = match &import.schema {
         ImportSchema::Elements(elements) => {
@@ -71,13 +75,25 @@ pub(super) fn plan_import(planner: &mut Planner<'_>, import: &ImportTable) -> Re
     for notice in options.notices {
         planner.notice(notice);
     }
-    Ok(Plan::ImportTable(Box::new(Import {
-        table,
+    Ok(Plan::Import(Box::new(Import {
+        target: ImportTarget::New(table),
         files: import.files.iter().map(|file| file.text.clone()).collect(),
-        temp,
+        temp: Some(temp),
         format: options.format,
         description,
     })))
+}
+
+/// Refuses an import where the administrator has switched them off (spec/import.md E44).
+pub(super) fn check_feature(planner: &Planner<'_>) -> Result {
+    if cluster_setting(planner.catalog, FEATURE) == Some("true") {
+        return Ok(());
+    }
+    Err(Error::new(
+        SqlState::OPERATOR_INTERVENTION,
+        "feature IMPORT was disabled by the database administrator",
+    )
+    .hint(format!("Run, as root: SET CLUSTER SETTING {FEATURE} = true;")))
 }
 
 fn check_gate(planner: &Planner<'_>) -> Result {
@@ -94,7 +110,8 @@ fn check_gate(planner: &Planner<'_>) -> Result {
     .hint(format!("Run, as root: SET CLUSTER SETTING {GATE} = true;")))
 }
 
-fn check_transaction(planner: &Planner<'_>) -> Result {
+/// Refuses an import inside a transaction.
+pub(super) fn check_transaction(planner: &Planner<'_>) -> Result {
     if !planner.context.in_transaction {
         return Ok(());
     }
@@ -102,7 +119,8 @@ fn check_transaction(planner: &Planner<'_>) -> Result {
         .hint("COMMIT or ROLLBACK first."))
 }
 
-fn find_format(format: &Ident) -> Result<FormatName> {
+/// Returns the format that a statement names.
+pub(super) fn find_format(format: &Ident) -> Result<FormatName> {
     let known = || FormatName::ALL.iter().map(|(word, _)| *word);
     FormatName::parse(&format.value).ok_or_else(|| {
         Error::new(
@@ -129,21 +147,23 @@ fn resolve_target<'a, 'n>(planner: &Planner<'a>, name: &'n ObjectName) -> Result
     })
 }
 
-fn temporary_location(planner: &Planner<'_>, options: &Options) -> Result<String> {
+/// Returns where temporary files go, if the statement or the cluster setting says so.
+pub(super) fn temporary_location(planner: &Planner<'_>, options: &Options) -> Option<String> {
     let given = options.temp.as_ref().map(|temp| temp.text.as_str());
     let default = cluster_setting(planner.catalog, DEFAULT_TEMP);
-    if let Some(temp) = given.or(default).filter(|temp| !temp.is_empty()) {
-        return Ok(temp.to_owned());
-    }
+    given.or(default).filter(|temp| !temp.is_empty()).map(str::to_owned)
+}
+
+fn no_temp(options: &Options) -> Error {
     let error =
         Error::new(SqlState::INVALID_PARAMETER_VALUE, "must provide a temporary storage location")
             .hint(format!(
                 "Add WITH temp = 'url' to the statement, or set the cluster setting {DEFAULT_TEMP}."
             ));
-    Err(match &options.temp {
+    match &options.temp {
         Some(temp) => error.at(temp.span),
         None => error,
-    })
+    }
 }
 
 /// Checks the form of every URL of the statement.
@@ -264,8 +284,38 @@ fn description(
     elements: Vec<TableElement>,
     absolute: Absolute<'_>,
 ) -> String {
+    let statement = Statement::ImportTable(ImportTable {
+        table: full_name(&target.database.name, &target.name.value),
+        schema: ImportSchema::Elements(elements),
+        format: import.format.clone(),
+        files: described_files(&import.files, absolute),
+        options: described_options(&import.options, absolute),
+    });
+    syntax::print(&statement, &redact)
+}
+
+/// Returns a table's name with database and schema.
+pub(super) fn full_name(database: &str, table: &str) -> ObjectName {
     let part = |value: &str| Ident { value: value.to_owned(), span: Span::default() };
-    let mut options: Vec<OptionPair> = import.options.clone();
+    ObjectName {
+        parts: vec![part(database), part(PUBLIC_SCHEMA), part(table)],
+        span: Span::default(),
+    }
+}
+
+/// Returns files as the job record names them: absolute.
+pub(super) fn described_files(files: &[Value], absolute: Absolute<'_>) -> Vec<Value> {
+    let url = |value: &Value| Value {
+        text: (absolute.0)(&value.text),
+        kind: ValueKind::String,
+        span: value.span,
+    };
+    files.iter().map(url).collect()
+}
+
+/// Returns options as the job record shows them: sorted by key, places absolute.
+pub(super) fn described_options(options: &[OptionPair], absolute: Absolute<'_>) -> Vec<OptionPair> {
+    let mut options = options.to_vec();
     options.sort_by(|one, other| one.key.value.cmp(&other.key.value));
     for option in &mut options {
         if let Some(value) = &mut option.value {
@@ -275,22 +325,7 @@ fn description(
             }
         }
     }
-    let url = |value: &Value| Value {
-        text: (absolute.0)(&value.text),
-        kind: ValueKind::String,
-        span: value.span,
-    };
-    let statement = Statement::ImportTable(ImportTable {
-        table: ObjectName {
-            parts: vec![part(&target.database.name), part(PUBLIC_SCHEMA), part(&target.name.value)],
-            span: Span::default(),
-        },
-        schema: ImportSchema::Elements(elements),
-        format: import.format.clone(),
-        files: import.files.iter().map(url).collect(),
-        options,
-    });
-    syntax::print(&statement, &redact)
+    options
 }
 
 #[cfg(test)]
@@ -316,9 +351,9 @@ mod tests {
     #[test]
     fn plans_the_table_files_and_options() {
         let import = import_with("delimiter = '|'");
-        assert_eq!(import.table.name, "t");
+        assert_eq!(import.table().name, "t");
         assert_eq!(import.files, ["f.csv"]);
-        assert_eq!(import.temp, "tmp");
+        assert_eq!(import.temp.as_deref(), Some("tmp"));
         let FormatKind::Csv(csv) = &import.format.kind;
         assert_eq!(csv.delimiter, '|');
         assert_eq!(import.format.nullif, None);
@@ -328,7 +363,7 @@ mod tests {
     fn describes_itself_with_sorted_options_and_without_secrets() {
         let sql = "IMPORT TABLE t (id INT8 PRIMARY KEY) CSV DATA ('f.csv?AWS_SECRET_ACCESS_KEY=abc') \
                    WITH temp = 'tmp', delimiter = '|', comment = '#'";
-        let Plan::ImportTable(import) = Session::importing().planned(sql).plan else { panic!() };
+        let Plan::Import(import) = Session::importing().planned(sql).plan else { panic!() };
         assert_eq!(
             import.description,
             "IMPORT TABLE defaultdb.public.t (id INT8 PRIMARY KEY) CSV DATA \
@@ -344,8 +379,8 @@ mod tests {
         session.fails(&sql, "22023", "must provide a temporary storage location");
         session.fails(IMPORT, "22023", "must provide a temporary storage location");
         let session = session.setting(DEFAULT_TEMP, "nodelocal:///tmp");
-        let Plan::ImportTable(import) = session.planned(&sql).plan else { panic!("import") };
-        assert_eq!(import.temp, "nodelocal:///tmp");
+        let Plan::Import(import) = session.planned(&sql).plan else { panic!("import") };
+        assert_eq!(import.temp.as_deref(), Some("nodelocal:///tmp"));
         import_fails("temp = ''", "22023", "must provide a temporary storage location");
     }
 
@@ -406,9 +441,9 @@ mod tests {
             "\u{feff}-- the table\nCREATE TABLE public.t (a int primary key, b string, \
              index (b), index (a, b));\n",
         ] {
-            let Plan::ImportTable(import) = with_file(text).expect(text) else { panic!("{text}") };
-            assert_eq!(import.table.columns.len(), 2);
-            assert_eq!(import.table.indexes.len(), 2);
+            let Plan::Import(import) = with_file(text).expect(text) else { panic!("{text}") };
+            assert_eq!(import.table().columns.len(), 2);
+            assert_eq!(import.table().indexes.len(), 2);
             assert!(import.description.starts_with("IMPORT TABLE defaultdb.public.t (a "));
             assert!(!import.description.contains("table.sql"));
         }
@@ -456,7 +491,7 @@ mod tests {
             "{} WITH temp = 'tmp'",
             IMPORT.replace("b STRING", "b INT8 REFERENCES customers")
         );
-        assert!(matches!(Session::importing().planned(&sql).plan, Plan::ImportTable(_)));
+        assert!(matches!(Session::importing().planned(&sql).plan, Plan::Import(_)));
         let sql = sql.replace("REFERENCES customers", "REFERENCES nope");
         Session::importing().fails(&sql, "42P01", "relation \"nope\" does not exist");
     }

@@ -19,6 +19,7 @@ mod foreign_key;
 mod format;
 mod grant;
 mod import;
+mod import_into;
 mod insert;
 mod option;
 mod privilege;
@@ -33,6 +34,7 @@ mod user;
 mod variable;
 
 pub use format::{CsvFormat, DataFormat, Decompress, FormatKind, FormatName, Header};
+pub use import_into::require_values;
 pub use option::{OptionHelp, option_help};
 pub use setting::{CLUSTER_SETTINGS, ClusterSetting, SettingKind, cluster_setting};
 pub use show_create::create_table_text;
@@ -92,8 +94,8 @@ pub struct Planned {
 pub enum Plan {
     /// Planning needs the text of this file (CREATE USING): read it and plan again.
     NeedsFile(String),
-    /// Make a table from data files.
-    ImportTable(Box<Import>),
+    /// Make a table from data files, or add their rows to one.
+    Import(Box<Import>),
     /// Make an empty table; ids of the table itself are still 0, column and index ids are set.
     CreateTable(Box<TableDescriptor>),
     /// Make a table from a query's rows.
@@ -261,19 +263,63 @@ pub enum Show {
     AllVariables,
 }
 
-/// A table to make from data files.
+/// Rows of data files for a table.
 #[derive(Clone, Debug)]
 pub struct Import {
-    /// The table to make; its own id is still 0.
-    pub table: TableDescriptor,
+    /// The table.
+    pub target: ImportTarget,
     /// The data files, as URLs or paths, as written.
     pub files: Vec<String>,
-    /// Where temporary files go.
-    pub temp: String,
+    /// Where temporary files go; in the database directory if nothing is said.
+    pub temp: Option<String>,
     /// How the files are written.
     pub format: DataFormat,
     /// The statement, printed canonically with secrets redacted, options sorted: for the job record.
     pub description: String,
+}
+
+/// What an import fills.
+#[derive(Clone, Debug)]
+pub enum ImportTarget {
+    /// A table to make; its own id is still 0.
+    New(TableDescriptor),
+    /// A table that exists.
+    Into(ImportInto),
+}
+
+/// A table that exists and gets rows.
+#[derive(Clone, Debug)]
+pub struct ImportInto {
+    /// The table.
+    pub table: TableDescriptor,
+    /// The columns that the files hold, in their order; nothing if the statement lists none.
+    pub columns: Option<Vec<ColumnId>>,
+    /// What happens to rows whose key exists.
+    pub mode: ImportMode,
+}
+
+/// What IMPORT INTO does with rows of the table and of the files that have one primary key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ImportMode {
+    /// It fails.
+    #[default]
+    Insert,
+    /// The new row takes the place of the old one.
+    Upsert,
+    /// The old row stays, the new one is left out.
+    Skip,
+    /// All old rows go, whatever their keys.
+    Replace,
+}
+
+impl Import {
+    /// Returns the table.
+    pub fn table(&self) -> &TableDescriptor {
+        match &self.target {
+            ImportTarget::New(table) => table,
+            ImportTarget::Into(into) => &into.table,
+        }
+    }
 }
 
 /// Checks `statement` against `catalog`.
@@ -309,6 +355,7 @@ impl Planner<'_> {
         use ast::Statement as S;
         match statement {
             S::ImportTable(import) => import::plan_import(self, import),
+            S::ImportInto(import) => import_into::plan_import_into(self, import),
             S::CreateTable(create) => create_table::plan_create_table(self, create),
             S::DropTable(drop) => drop::plan_drop_table(self, drop),
             S::CreateDatabase { name, if_not_exists } => {

@@ -6,7 +6,7 @@
 //! "Order of checks").
 
 use super::suggestion::did_you_mean;
-use super::{CsvFormat, DataFormat, Decompress, FormatKind, FormatName, Header};
+use super::{CsvFormat, DataFormat, Decompress, FormatKind, FormatName, Header, ImportMode};
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::source::Location;
 use crate::syntax::ast::{OptionPair, Value, ValueKind};
@@ -21,7 +21,22 @@ pub(super) struct Options {
     csv: CsvFormat,
     /// What to tell the user about options.
     pub notices: Vec<Notice>,
+    /// What IMPORT INTO does with keys that exist.
+    pub mode: ImportMode,
 }
+
+/// Which statement the options belong to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ImportKind {
+    /// IMPORT TABLE.
+    Table,
+    /// IMPORT INTO.
+    Into,
+}
+
+/// The options that IMPORT TABLE does not take: it fills an empty table, and by the rules of
+/// CockroachDB 1.1 quotes mean nothing for NULL.
+const INTO_ONLY: &[&str] = &["allow_quoted_null", "mode"];
 
 /// What an option takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,7 +102,7 @@ const OPTIONS: &[Spec] = &[
         of: ALL,
         takes: Takes::Location,
         default: "the cluster setting import.default_temp",
-        doc: "where temporary files go; must be given, here or by the setting",
+        doc: "where temporary files go; IMPORT TABLE must be told, here or by the setting",
         set: |options, value| {
             options.temp = Some(value.clone());
             Ok(())
@@ -120,11 +135,32 @@ const OPTIONS: &[Spec] = &[
         of: ALL,
         takes: Takes::Text,
         default: "none",
-        doc: "the text that means NULL, quoted or not; without it nothing is NULL",
+        doc: "the text that means NULL: in IMPORT TABLE quoted or not, and without it nothing is \
+              NULL; in IMPORT INTO unquoted, and without it an empty field",
         set: |options, value| {
             options.format.nullif = Some(value.text.clone());
             Ok(())
         },
+    },
+    Spec {
+        name: "allow_quoted_null",
+        of: CSV,
+        takes: Takes::Flag,
+        default: "off",
+        doc: "IMPORT INTO: a quoted field can be NULL too",
+        set: |options, _| {
+            options.csv.allow_quoted_null = true;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "mode",
+        of: ALL,
+        takes: Takes::Word(&["insert", "upsert", "skip", "replace"]),
+        default: "'insert'",
+        doc: "IMPORT INTO, for rows whose primary key exists: fail, let the new row replace the old \
+              one, or leave the new row out; 'replace' takes away all old rows",
+        set: set_mode,
     },
     Spec {
         name: "skip",
@@ -248,6 +284,7 @@ impl Takes {
             Self::Count => "a whole number in quotes",
             Self::Word(words) => match words {
                 ["none", "skip", "match"] => "'none', 'skip' or 'match'",
+                ["insert", ..] => "'insert', 'upsert', 'skip' or 'replace'",
                 _ => "'auto', 'none', 'gzip', 'bzip', 'zstd' or 'xz'",
             },
             Self::Size => "a size such as '64MB'",
@@ -259,7 +296,7 @@ impl Takes {
 pub(super) struct Given<'a>(Vec<(&'static Spec, &'a OptionPair)>);
 
 /// Checks the keys: each is known, stands there once, and has a value if and only if it takes one.
-pub(super) fn check_keys(pairs: &[OptionPair]) -> Result<Given<'_>> {
+pub(super) fn check_keys(pairs: &[OptionPair], kind: ImportKind) -> Result<Given<'_>> {
     let mut given: Vec<(&'static Spec, &OptionPair)> = Vec::new();
     for pair in pairs {
         let key = &pair.key;
@@ -270,6 +307,11 @@ pub(super) fn check_keys(pairs: &[OptionPair]) -> Result<Given<'_>> {
             return Err(did_you_mean(error.at(key.span), &key.value, known));
         };
         let name = spec.name;
+        if kind == ImportKind::Table && INTO_ONLY.contains(&name) {
+            return Err(Error::new(SqlState::SYNTAX_ERROR, format!("invalid option \"{name}\""))
+                .at(key.span)
+                .hint(format!("{name} is an option of IMPORT INTO.")));
+        }
         if given.iter().any(|(each, _)| each.name == name) {
             return Err(Error::new(
                 SqlState::SYNTAX_ERROR,
@@ -356,6 +398,7 @@ impl Options {
             },
             csv: CsvFormat::default(),
             notices: Vec::new(),
+            mode: ImportMode::Insert,
         };
         options.finish(format);
         options
@@ -462,6 +505,22 @@ fn set_header(options: &mut Options, value: &Value) -> Result {
         return Err(invalid("header = 'match' cannot be combined with skip", value)
             .hint("Leave out skip: the first record is the header."));
     }
+    Ok(())
+}
+
+fn set_mode(options: &mut Options, value: &Value) -> Result {
+    options.mode = match value.text.to_lowercase().as_str() {
+        "insert" => ImportMode::Insert,
+        "upsert" => ImportMode::Upsert,
+        "skip" => ImportMode::Skip,
+        "replace" => ImportMode::Replace,
+        _ => {
+            let message = format!("invalid mode value: \"{}\"", value.text);
+            return Err(
+                invalid(&message, value).hint("Use 'insert', 'upsert', 'skip' or 'replace'.")
+            );
+        }
+    };
     Ok(())
 }
 

@@ -42,6 +42,12 @@ pub const CLUSTER_SETTINGS: &[ClusterSetting] = &[
         doc: "whether IMPORT TABLE may run",
     },
     ClusterSetting {
+        name: "feature.import.enabled",
+        kind: SettingKind::Bool,
+        default: "true",
+        doc: "whether IMPORT TABLE and IMPORT INTO may run at all",
+    },
+    ClusterSetting {
         name: "gc.ttl",
         kind: SettingKind::Duration,
         default: "0",
@@ -51,7 +57,7 @@ pub const CLUSTER_SETTINGS: &[ClusterSetting] = &[
         name: "import.default_temp",
         kind: SettingKind::Location,
         default: "",
-        doc: "where IMPORT TABLE keeps temporary files if its temp option is not given",
+        doc: "where imports keep temporary files if their temp option is not given",
     },
 ];
 

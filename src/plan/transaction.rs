@@ -24,7 +24,8 @@ pub(super) fn check_state(planner: &Planner<'_>, statement: &Statement) -> Resul
             format!("cannot execute {verb}: the database is open read-only"),
         ));
     }
-    if context.in_transaction && !matches!(statement, Statement::ImportTable(_)) {
+    let import = matches!(statement, Statement::ImportTable(_) | Statement::ImportInto(_));
+    if context.in_transaction && !import {
         return Err(Error::new(
             SqlState::FEATURE_NOT_SUPPORTED,
             "writes inside a transaction are not supported yet",
@@ -37,7 +38,7 @@ pub(super) fn check_state(planner: &Planner<'_>, statement: &Statement) -> Resul
 /// Returns the first words of a statement that writes to the database.
 fn write_verb(statement: &Statement) -> Option<&'static str> {
     Some(match statement {
-        Statement::ImportTable(_) => "IMPORT",
+        Statement::ImportTable(_) | Statement::ImportInto(_) => "IMPORT",
         Statement::CreateTable(_) => "CREATE TABLE",
         Statement::DropTable(_) => "DROP TABLE",
         Statement::CreateDatabase { .. } => "CREATE DATABASE",

@@ -38,6 +38,14 @@ pub enum TextReader {
 }
 
 impl TextReader {
+    /// Chooses whether `Records::quoted` is filled, as `Reader::with_quoted` does.
+    #[must_use]
+    pub fn with_quoted(self, quoted: bool) -> Self {
+        match self {
+            Self::Csv(reader) => Self::Csv(reader.with_quoted(quoted)),
+        }
+    }
+
     /// Reads whole records from `bytes[start..]` into `records`, as `Reader::read` does.
     #[expect(clippy::too_many_arguments, reason = "offsets and counts that change with each call")]
     pub fn read(

@@ -86,7 +86,7 @@ impl Session {
     async fn run_plan(&mut self, plan: Plan, events: &Events) -> Result<Outcome> {
         match plan {
             Plan::NeedsFile(_) => Err(Error::internal("a plan without its file")),
-            Plan::ImportTable(import) => self.run_import(*import, events).await,
+            Plan::Import(import) => self.run_import(*import, events).await,
             Plan::CreateTable(table) => self.run_create_table(*table),
             Plan::CreateTableAs { database, name, query } => {
                 self.run_create_table_as(database, &name, &query).await

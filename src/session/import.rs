@@ -1,4 +1,4 @@
-//! IMPORT TABLE: the job runs on a thread of its own while the session waits.
+//! IMPORT TABLE and IMPORT INTO: the job runs on a thread of its own while the session waits.
 
 use std::sync::Arc;
 

@@ -263,6 +263,16 @@ impl Access {
         TempDirectory::new(parent, &path, job, &self.usage)
     }
 
+    /// Makes the directory of `job` in a directory of the database, which is made if it is missing. It
+    /// takes no rights of the user's.
+    pub fn own_temp_directory(&self, path: &Path, job: u64) -> Result<TempDirectory> {
+        let opened =
+            std::fs::create_dir_all(path).and_then(|()| beneath::open_directory_anywhere(path));
+        let parent = opened
+            .map_err(|error| io_error("create directory", &path.to_string_lossy(), &error))?;
+        TempDirectory::new(parent, path, job, &self.usage)
+    }
+
     /// Returns the absolute path, or the URL, of a place, with secrets redacted: for job records. What
     /// it returns parses to the same place wherever relative paths start.
     pub fn absolute(&self, location: &Location) -> String {
@@ -279,8 +289,7 @@ impl Access {
 
     /// Fails if the user may not use a place of another machine.
     fn require_remote(&self, location: &Location) -> Result {
-        let explicit = matches!(location, Location::Object(place) if place.is_explicit());
-        if explicit || !self.explicit_only {
+        if location.is_explicit() || !self.explicit_only {
             return Ok(());
         }
         Err(Error::new(

@@ -87,6 +87,12 @@ impl Location {
         }
     }
 
+    /// Returns whether the place is a cloud's, and its URL holds the credentials and no say in who gets
+    /// them.
+    pub fn is_explicit(&self) -> bool {
+        matches!(self, Self::Object(place) if place.is_explicit())
+    }
+
     /// Returns whether the place is on another machine.
     pub fn is_remote(&self) -> bool {
         matches!(self, Self::Object(_) | Self::Http(_))

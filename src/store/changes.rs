@@ -1,8 +1,9 @@
 //! The changes of one commit, gathered before anything is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::catalog_file::{Area, Batch, meta};
+use super::claim::{TableClaim, in_use};
 use super::manifest::Manifest;
 use super::rows::{self, Counters};
 use crate::catalog::{
@@ -20,12 +21,32 @@ pub struct Changes<'a> {
     pub(super) batch: Batch,
     /// Manifests that are set, or removed with their tables.
     pub(super) manifests: BTreeMap<TableId, Option<Manifest>>,
+    /// Tables that others hold.
+    held: HashSet<TableId>,
 }
 
 impl<'a> Changes<'a> {
     /// Returns no changes to `catalog`.
-    pub(super) fn new(catalog: &'a mut Snapshot, counters: Counters) -> Self {
-        Self { catalog, counters, batch: Batch::new(), manifests: BTreeMap::new() }
+    pub(super) fn new(
+        catalog: &'a mut Snapshot,
+        counters: Counters,
+        held: HashSet<TableId>,
+    ) -> Self {
+        Self { catalog, counters, batch: Batch::new(), manifests: BTreeMap::new(), held }
+    }
+
+    /// Lets these changes be made to a table that the caller holds.
+    pub fn use_claim(&mut self, claim: &TableClaim) {
+        self.held.remove(&claim.table);
+    }
+
+    /// Fails if somebody else holds a table.
+    fn require_free(&self, table: TableId) -> Result<()> {
+        if !self.held.contains(&table) {
+            return Ok(());
+        }
+        let name = self.catalog.tables.get(&table).map_or("", |table| &table.name);
+        Err(in_use(name))
     }
 
     /// Returns a fresh table id.
@@ -77,6 +98,7 @@ impl<'a> Changes<'a> {
 
     /// Adds or replaces a table descriptor.
     pub fn put_table(&mut self, table: &TableDescriptor) -> Result<()> {
+        self.require_free(table.id)?;
         let body = rows::json(table)?;
         self.batch.insert((Area::Tables, rows::table_key(table.id)), Some(body));
         self.catalog.put_table(table.clone());
@@ -85,6 +107,7 @@ impl<'a> Changes<'a> {
 
     /// Removes a table, its manifest and its grants; its files go when no view names them.
     pub fn remove_table(&mut self, id: TableId) -> Result<()> {
+        self.require_free(id)?;
         self.batch.insert((Area::Tables, rows::table_key(id)), None);
         self.catalog.remove_table(id);
         self.remove_grants(Object::Table(id));
@@ -94,6 +117,7 @@ impl<'a> Changes<'a> {
 
     /// Sets the manifest of a table; segment files that it no longer names go when no view names them.
     pub fn put_manifest(&mut self, table: TableId, manifest: Manifest) -> Result<()> {
+        self.require_free(table)?;
         self.manifests.insert(table, Some(manifest));
         Ok(())
     }

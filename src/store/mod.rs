@@ -6,6 +6,7 @@
 mod bounds;
 mod catalog_file;
 mod changes;
+mod claim;
 mod error;
 mod garbage;
 mod lock;
@@ -22,6 +23,7 @@ mod view;
 mod tests;
 
 pub use changes::Changes;
+pub use claim::TableClaim;
 pub use manifest::{ColumnStatistics, Manifest, RowIds, Segment};
 pub use segment::{
     ColumnFilter, ColumnRange, ScanRequest, SegmentColumn, SegmentScan, SegmentWriter,

@@ -10,6 +10,7 @@ use super::catalog_file::{
     Area, Batch, CATALOG_FILE, CatalogFile, Rows, UNFINISHED_FILE, meta, sync_directory,
 };
 use super::changes::Changes;
+use super::claim::Claims;
 use super::error::{damaged, io_error};
 use super::garbage::table_directory;
 use super::garbage::{DATA, Files, SegmentFile, remove_orphans, remove_temporary_files};
@@ -49,6 +50,8 @@ pub struct Store {
     /// Tables whose directories have names that a crash could lose.
     unsynced: Mutex<HashSet<TableId>>,
     pub(super) open_files: OpenFiles,
+    /// Tables that one statement alone may change.
+    claims: Claims,
     /// Gone after the catalog file is closed.
     _name_tag: Option<NameTag>,
 }
@@ -81,6 +84,7 @@ impl Store {
             next_segment: AtomicU64::new(0),
             unsynced: Mutex::default(),
             open_files: OpenFiles::default(),
+            claims: Claims::default(),
             current: RwLock::new(Arc::new(view)),
             _name_tag: name_tag,
         };
@@ -151,7 +155,7 @@ impl Store {
         }
         let view = self.view();
         let mut catalog = Snapshot::clone(&view.catalog);
-        let mut changes = Changes::new(&mut catalog, *counters);
+        let mut changes = Changes::new(&mut catalog, *counters, self.claims.held());
         let value = change(&mut changes)?;
         let Changes { counters: new_counters, batch, manifests, .. } = changes;
         if batch.is_empty() && manifests.is_empty() {
@@ -249,6 +253,11 @@ impl Store {
     /// Returns a number for a segment file that no file has.
     pub(super) fn next_segment_number(&self) -> u64 {
         self.next_segment.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns the tables that one statement alone may change.
+    pub(super) fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// Returns the one `SegmentFile` for a file that was just written.

@@ -10,6 +10,8 @@ use crate::error::Span;
 pub enum Statement {
     /// `IMPORT TABLE t ... CSV DATA (...)`.
     ImportTable(ImportTable),
+    /// `IMPORT INTO t ... CSV DATA (...)`.
+    ImportInto(ImportInto),
     /// `CREATE TABLE [IF NOT EXISTS] t (...)`.
     CreateTable(CreateTable),
     /// `DROP TABLE [IF EXISTS] t, ... [CASCADE | RESTRICT]`.
@@ -156,6 +158,21 @@ pub struct ImportTable {
     pub table: ObjectName,
     /// Where its definition comes from.
     pub schema: ImportSchema,
+    /// The format word, upper case: `CSV`.
+    pub format: Ident,
+    /// The data files, as written.
+    pub files: Vec<Value>,
+    /// The options in the order written; keys are lower case unless quoted.
+    pub options: Vec<OptionPair>,
+}
+
+/// `IMPORT INTO name [(columns)] CSV DATA (files) [WITH options]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportInto {
+    /// The table that gets the rows.
+    pub table: ObjectName,
+    /// The columns that the files hold, in their order; empty if none are listed.
+    pub columns: Vec<Ident>,
     /// The format word, upper case: `CSV`.
     pub format: Ident,
     /// The data files, as written.

@@ -1,6 +1,8 @@
-//! IMPORT TABLE.
+//! IMPORT TABLE and IMPORT INTO.
 
-use super::ast::{Ident, ImportSchema, ImportTable, OptionPair, Statement, Value, ValueKind};
+use super::ast::{
+    Ident, ImportInto, ImportSchema, ImportTable, OptionPair, Statement, Value, ValueKind,
+};
 use super::dialect::{Node, Rule};
 use super::element::elements;
 use super::error::syntax_error;
@@ -18,19 +20,36 @@ pub(super) fn import_table(scanned: &Scanned<'_>, node: &Node<'_>) -> Result<Sta
         }
         None => ImportSchema::Elements(elements(scanned, &node.require(Rule::element_list)?)?),
     };
-    let format = node.require(Rule::import_format)?;
-    let files = node
-        .require(Rule::file_list)?
-        .all(Rule::value)
-        .map(|file| text_value(scanned, file.value()?, quote_literal))
-        .collect::<Result<_>>()?;
     Ok(Statement::ImportTable(ImportTable {
         table: node.table_name()?,
         schema,
-        format: Ident { value: format.text().to_ascii_uppercase(), span: format.span() },
-        files,
+        format: format(node)?,
+        files: files(scanned, node)?,
         options: options(scanned, &node.require(Rule::opt_with)?)?,
     }))
+}
+
+/// Reads an IMPORT INTO.
+pub(super) fn import_into(scanned: &Scanned<'_>, node: &Node<'_>) -> Result<Statement> {
+    Ok(Statement::ImportInto(ImportInto {
+        table: node.table_name()?,
+        columns: node.find(Rule::opt_name_list).map(|list| list.name_list()).unwrap_or_default(),
+        format: format(node)?,
+        files: files(scanned, node)?,
+        options: options(scanned, &node.require(Rule::opt_with)?)?,
+    }))
+}
+
+fn format(node: &Node<'_>) -> Result<Ident> {
+    let format = node.require(Rule::import_format)?;
+    Ok(Ident { value: format.text().to_ascii_uppercase(), span: format.span() })
+}
+
+fn files(scanned: &Scanned<'_>, node: &Node<'_>) -> Result<Vec<Value>> {
+    node.require(Rule::file_list)?
+        .all(Rule::value)
+        .map(|file| text_value(scanned, file.value()?, quote_literal))
+        .collect()
 }
 
 /// Returns the name of an `IMPORT TABLE t FROM bundle`, such as `IMPORT PGDUMP`.
@@ -124,6 +143,20 @@ mod tests {
     }
 
     #[test]
+    fn reads_the_columns_of_import_into() {
+        let parsed =
+            parse("import into D.t (A, \"B\") csv data ('a', $1) with skip = '1'").unwrap();
+        let Statement::ImportInto(import) = parsed else { panic!("{parsed:?}") };
+        let columns: Vec<&str> = import.columns.iter().map(|one| one.value.as_str()).collect();
+        assert_eq!(columns, ["a", "B"]);
+        assert_eq!((import.files.len(), import.options.len()), (2, 1));
+        assert_eq!(import.format.value, "CSV");
+        let parsed = parse("IMPORT INTO t CSV DATA ('a')").unwrap();
+        let Statement::ImportInto(import) = parsed else { panic!("{parsed:?}") };
+        assert!(import.columns.is_empty() && import.options.is_empty());
+    }
+
+    #[test]
     fn asks_to_quote_numbers() {
         let error =
             parse("IMPORT TABLE t (a INT) CSV DATA ('a') WITH temp = 'x', skip = 2").unwrap_err();
@@ -137,7 +170,6 @@ mod tests {
     #[test]
     fn knows_the_other_imports_by_name() {
         for (text, name) in [
-            ("IMPORT INTO t CSV DATA ('a')", "IMPORT INTO"),
             ("IMPORT PGDUMP ('a')", "IMPORT PGDUMP"),
             ("IMPORT TABLE a.b FROM MYSQLDUMP 'a'", "IMPORT MYSQLDUMP"),
         ] {

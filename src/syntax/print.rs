@@ -1,8 +1,8 @@
 //! Statements printed as SQL that parses to the same statement, places aside.
 
 use super::ast::{
-    CreateTable, DropBehavior, DropTable, Grant, GrantTarget, Ident, ImportSchema, ImportTable,
-    Insert, ObjectName, Show, Statement, Value, ValueKind,
+    CreateTable, DropBehavior, DropTable, Grant, GrantTarget, Ident, ImportInto, ImportSchema,
+    ImportTable, Insert, ObjectName, OptionPair, Show, Statement, Value, ValueKind,
 };
 use super::literal::{quote_ident, quote_literal};
 use super::print_element::print_elements;
@@ -12,6 +12,7 @@ use super::print_element::print_elements;
 pub fn print(statement: &Statement, redact: &dyn Fn(&str) -> String) -> String {
     match statement {
         Statement::ImportTable(import) => print_import(import, redact),
+        Statement::ImportInto(import) => print_import_into(import, redact),
         Statement::CreateTable(create) => print_create_table(create),
         Statement::DropTable(drop) => print_drop_table(drop),
         Statement::CreateDatabase { name, if_not_exists } => {
@@ -77,27 +78,49 @@ pub(super) fn object_name(name: &ObjectName) -> String {
 }
 
 fn print_import(import: &ImportTable, redact: &dyn Fn(&str) -> String) -> String {
-    let location = |location: &Value| match location.kind {
-        ValueKind::Placeholder => value(location),
-        _ => value(&Value { text: redact(&location.text), ..location.clone() }),
-    };
     let mut out = format!("IMPORT TABLE {} ", object_name(&import.table));
     match &import.schema {
-        ImportSchema::File(file) => out += &format!("CREATE USING {}", location(file)),
+        ImportSchema::File(file) => out += &format!("CREATE USING {}", location(file, redact)),
         ImportSchema::Elements(elements) => out += &format!("({})", print_elements(elements)),
     }
-    let files: Vec<String> = import.files.iter().map(location).collect();
-    out += &format!(" {} DATA ({})", import.format.value, files.join(", "));
+    out + &print_data(&import.format, &import.files, &import.options, redact)
+}
+
+fn print_import_into(import: &ImportInto, redact: &dyn Fn(&str) -> String) -> String {
+    let mut out = format!("IMPORT INTO {}", object_name(&import.table));
+    if !import.columns.is_empty() {
+        out += &format!("({})", idents(&import.columns));
+    }
+    out + &print_data(&import.format, &import.files, &import.options, redact)
+}
+
+/// Prints ` CSV DATA (files) WITH options`.
+fn print_data(
+    format: &Ident,
+    files: &[Value],
+    options: &[OptionPair],
+    redact: &dyn Fn(&str) -> String,
+) -> String {
+    let files: Vec<String> = files.iter().map(|file| location(file, redact)).collect();
+    let mut out = format!(" {} DATA ({})", format.value, files.join(", "));
     let mut lead = " WITH ";
-    for option in &import.options {
+    for option in options {
         out += lead;
         out += &ident(&option.key);
         if let Some(given) = &option.value {
-            out += &format!(" = {}", location(given));
+            out += &format!(" = {}", location(given, redact));
         }
         lead = ", ";
     }
     out
+}
+
+/// Prints a value that may be a URL.
+fn location(location: &Value, redact: &dyn Fn(&str) -> String) -> String {
+    match location.kind {
+        ValueKind::Placeholder => value(location),
+        _ => value(&Value { text: redact(&location.text), ..location.clone() }),
+    }
 }
 
 fn print_create_table(create: &CreateTable) -> String {

@@ -38,7 +38,7 @@ const UNSUPPORTED: &[(&str, bool)] = &[
     ("DROP ROLE", true), ("DROP SCHEMA", true), ("DROP SEQUENCE", true), ("DROP TRIGGER", true),
     ("DROP TYPE", true), ("DROP VIEW", true), ("EXECUTE", true), ("EXPORT", false),
     ("FETCH", false), ("IMPORT AVRO", true), ("IMPORT CSV", true), ("IMPORT DELIMITED", true),
-    ("IMPORT INTO", true), ("IMPORT MYSQLDUMP", true), ("IMPORT MYSQLOUTFILE", true),
+    ("IMPORT MYSQLDUMP", true), ("IMPORT MYSQLOUTFILE", true),
     ("IMPORT PARQUET", true), ("IMPORT PGCOPY", true), ("IMPORT PGDUMP", true), ("LISTEN", false),
     ("LOCK", true), ("MERGE", true), ("MOVE", false), ("NOTIFY", false), ("PAUSE JOBS", true),
     ("PAUSE JOB", true), ("PAUSE", true), ("PREPARE", false), ("REASSIGN OWNED", true),
@@ -64,6 +64,7 @@ pub(super) fn parse(scanned: &Scanned<'_>, index: usize) -> Result<Statement> {
     let read = |rule| dialect::parse(scanned, rule, start);
     let second = scanned.word(index + 1).to_ascii_uppercase();
     match (scanned.word(index).to_ascii_uppercase().as_str(), second.as_str()) {
+        ("IMPORT", "INTO") => import::import_into(scanned, &read(Rule::import_into)?),
         ("IMPORT", _) => import::import_table(scanned, &read(Rule::import_table)?),
         ("CREATE", "DATABASE") => create_database(&read(Rule::create_database)?),
         ("CREATE", "USER") => grant::create_user(&read(Rule::create_user)?),

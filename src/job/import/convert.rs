@@ -8,6 +8,7 @@ use super::input::{ColumnSource, InputFile};
 use crate::error::Result;
 use crate::job::constraint::RowRules;
 use crate::job::table::Layout;
+use crate::plan::{Import, ImportTarget};
 use crate::record::Records;
 use crate::types::{self, Cells};
 
@@ -17,8 +18,50 @@ pub(crate) struct Converter<'a> {
     pub(crate) layout: &'a Layout,
     /// Its expressions.
     pub(crate) rules: &'a RowRules,
-    /// The text that means NULL.
-    pub(crate) nullif: Option<&'a str>,
+    /// Which fields are NULL.
+    pub(crate) nulls: NullRule<'a>,
+}
+
+/// Which fields are NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NullRule<'a> {
+    /// Those with this text, quoted or not, if any; the rule of IMPORT TABLE.
+    Text(Option<&'a str>),
+    /// Those with this text that are not quoted; the rule of IMPORT INTO.
+    Unquoted(&'a str),
+}
+
+impl<'a> NullRule<'a> {
+    /// Returns the rule of an import.
+    pub(crate) fn of(import: &'a Import) -> Self {
+        let text = import.format.nullif.as_deref();
+        match &import.target {
+            ImportTarget::New(_) => Self::Text(text),
+            ImportTarget::Into(_) if import.format.allows_quoted_null() => {
+                Self::Text(Some(text.unwrap_or_default()))
+            }
+            ImportTarget::Into(_) => Self::Unquoted(text.unwrap_or_default()),
+        }
+    }
+
+    /// Returns whether it matters which fields are quoted.
+    pub(crate) fn needs_quotes(self) -> bool {
+        matches!(self, Self::Unquoted(_))
+    }
+
+    /// Returns what is almost NULL about a field (spec/import.md section 2.2, the hints of 22.2).
+    fn near_miss(self, text: &str, quoted: bool) -> Option<&'static str> {
+        let Self::Unquoted(null) = self else { return None };
+        match text {
+            _ if text == null && quoted => {
+                Some("null value is quoted but allow_quoted_null option is not set")
+            }
+            _ if !quoted && text.trim() == null => {
+                Some("null value must not have extra whitespace")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Records and the bytes that they stand in.
@@ -109,11 +152,15 @@ impl Converter<'_> {
         let column = &self.layout.columns[position];
         let value = String::from_utf8_lossy(cell(piece, field, error.row)).into_owned();
         let start = piece.records.starts[error.row] as usize;
-        let error = error.error.map_message(|message| {
+        let mut told = error.error.map_message(|message| {
             format!("parse \"{}\" as {}: {message}", column.name, column.sql_type)
         });
+        let quoted = piece.records.is_quoted(error.row, field);
+        if let Some(hint) = self.nulls.near_miss(&value, quoted) {
+            told = told.hint(hint);
+        }
         Fault::of_cell(
-            error,
+            told,
             (piece.base, piece.raw.as_slice(), start),
             (column.name.clone(), value),
         )
@@ -121,10 +168,19 @@ impl Converter<'_> {
 
     /// Returns which cells of a field are NULL; nothing if none is.
     fn nulls(&self, piece: &Piece<'_>, field: usize, rows: usize) -> Option<NullBuffer> {
-        let nullif = self.nullif?;
+        let (nullif, unquoted) = match self.nulls {
+            NullRule::Text(text) => (text?, false),
+            NullRule::Unquoted(text) => (text, true),
+        };
         let spans = &piece.records.spans;
         let stride = piece.records.fields;
-        let valid = if nullif.is_empty() {
+        let quoted = |row: usize| unquoted && piece.records.is_quoted(row, field);
+        let valid = if nullif.is_empty() && unquoted {
+            BooleanBuffer::collect_bool(rows, |row| {
+                let [start, end] = spans[row * stride + field];
+                start != end || quoted(row)
+            })
+        } else if nullif.is_empty() {
             BooleanBuffer::collect_bool(rows, |row| {
                 let [start, end] = spans[row * stride + field];
                 start != end
@@ -135,7 +191,7 @@ impl Converter<'_> {
                 let [start, end] = spans[row * stride + field];
                 let equal = (end - start) as usize == nullif.len()
                     && cell(piece, field, row) == nullif.as_bytes();
-                valid.append(!equal);
+                valid.append(!equal || quoted(row));
             }
             valid.finish()
         };

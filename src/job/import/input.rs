@@ -4,10 +4,12 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::fault::Fault;
-use crate::catalog::TableDescriptor;
+use crate::catalog::{ColumnId, TableDescriptor};
 use crate::error::{DataPlace, Error, Result, SqlState};
 use crate::job::JobContext;
-use crate::plan::{DataFormat, Decompress, FormatKind, Header, Import};
+use crate::plan::{
+    self, DataFormat, Decompress, FormatKind, Header, Import, ImportInto, ImportTarget,
+};
 use crate::record::{Dialect, TextFormat, count_lines, strip_bom};
 use crate::source::{Compression, DecompressLimits, Location, SourceFile, decompress, io_error};
 
@@ -241,7 +243,7 @@ fn open_file(
         .detail(format!("It calls the encoding {encoding:?}."))
         .hint("Name the compression in \"decompress\"."));
     }
-    let columns = columns_by_position(&import.table);
+    let columns = columns_by_position(import.table(), listed(import));
     let fields = columns.iter().filter(|source| matches!(source, ColumnSource::Field(_))).count();
     let mut file = InputFile { index, source, compression, data_start: 0, columns, fields };
     let format = &import.format;
@@ -249,12 +251,28 @@ fn open_file(
     let (start, header) = pass_over_head(&file, &text_format(format), records)?;
     file.data_start = start;
     if format.header() == Header::Match {
-        (file.columns, file.fields) = columns_by_name(&import.table, header, file.name())?;
+        (file.columns, file.fields) =
+            columns_by_name(import.table(), listed(import), (header, file.name()))?;
+        if let ImportTarget::Into(ImportInto { table, .. }) = &import.target {
+            let given = |at: usize| matches!(file.columns[at], ColumnSource::Field(_));
+            plan::require_values(table, |column| table.position(column.id).is_some_and(given))
+                .map_err(|error| error.in_data(header_place(file.name())))?;
+        }
     }
     Ok(file)
 }
 
-fn columns_by_position(table: &TableDescriptor) -> Vec<ColumnSource> {
+/// Returns the columns that the statement lists.
+fn listed(import: &Import) -> Option<&[ColumnId]> {
+    match &import.target {
+        ImportTarget::New(_) => None,
+        ImportTarget::Into(into) => into.columns.as_deref(),
+    }
+}
+
+/// Returns where columns come from: fields in the order of the list, or of all columns that are not
+/// computed.
+fn columns_by_position(table: &TableDescriptor, listed: Option<&[ColumnId]>) -> Vec<ColumnSource> {
     let mut next = 0;
     table
         .columns
@@ -263,19 +281,28 @@ fn columns_by_position(table: &TableDescriptor) -> Vec<ColumnSource> {
             if column.computed.is_some() {
                 return ColumnSource::Computed;
             }
+            if let Some(listed) = listed {
+                let field = listed.iter().position(|id| *id == column.id);
+                return field.map_or(ColumnSource::Default, ColumnSource::Field);
+            }
             next += 1;
             ColumnSource::Field(next - 1)
         })
         .collect()
 }
 
-/// Returns where columns come from in a file whose first record is `header`.
+fn header_place(file: &str) -> DataPlace {
+    DataPlace { file: file.to_owned(), line: 1, ..DataPlace::default() }
+}
+
+/// Returns where columns come from in a file with a header, its first record: of the listed columns,
+/// or of all, those that it names.
 fn columns_by_name(
     table: &TableDescriptor,
-    header: Option<Vec<Vec<u8>>>,
-    file: &str,
+    listed: Option<&[ColumnId]>,
+    (header, file): (Option<Vec<Vec<u8>>>, &str),
 ) -> Result<(Vec<ColumnSource>, usize)> {
-    let place = || DataPlace { file: file.to_owned(), line: 1, ..DataPlace::default() };
+    let place = || header_place(file);
     let mut columns: Vec<ColumnSource> =
         table
             .columns
@@ -298,7 +325,13 @@ fn columns_by_name(
         let position = table.columns.iter().position(|column| column.name == name).or_else(|| {
             table.columns.iter().position(|column| column.name.eq_ignore_ascii_case(&name))
         });
+        let left_out =
+            |at: usize| listed.is_some_and(|listed| !listed.contains(&table.columns[at].id));
         let problem = match position.map(|position| &columns[position]) {
+            Some(_) if position.is_some_and(left_out) => Some((
+                SqlState::UNDEFINED_COLUMN,
+                format!("header names the column \"{name}\", which the statement does not list"),
+            )),
             Some(ColumnSource::Default) => None,
             Some(ColumnSource::Computed) => Some((
                 SqlState::INVALID_COLUMN_REFERENCE,

@@ -1,4 +1,5 @@
-//! IMPORT TABLE: data files to a new table, whole or not at all (docs/life-of-an-import.md).
+//! IMPORT TABLE and IMPORT INTO: data files to a new table or into one that exists, whole or not at
+//! all (docs/life-of-an-import.md).
 //!
 //! Files are opened, cut into tasks and read on all threads; what comes out of order is merged;
 //! indexes are built and foreign keys checked; one commit publishes everything. Until then the new
@@ -7,6 +8,7 @@
 mod convert;
 mod fault;
 mod input;
+mod into;
 mod key_text;
 mod locate;
 mod record;
@@ -17,8 +19,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use self::convert::Converter;
+use self::convert::{Converter, NullRule};
 use self::input::{InputFile, open_files, text_format};
+use self::into::Base;
 use self::locate::{find_first, find_repeated};
 use self::record::JobLog;
 use self::schedule::{AllRead, read_all};
@@ -31,10 +34,12 @@ use super::merge::Target;
 use super::run::RunSpace;
 use super::table::{Layout, SEGMENT_BYTES, segment_columns, settle};
 use super::{JobContext, key::KeyEncoder};
-use crate::catalog::{Catalog, IndexDescriptor, JobId, TableDescriptor, TableId};
+use crate::catalog::{
+    Catalog, ForeignKey, IndexDescriptor, IndexId, JobId, TableDescriptor, TableId,
+};
 use crate::error::{Error, Result, SqlState};
-use crate::plan;
-use crate::source::Location;
+use crate::plan::{self, ImportTarget};
+use crate::source::{Location, TempDirectory};
 use crate::store::{Manifest, Segment};
 
 pub(crate) use self::key_text::key_text;
@@ -56,44 +61,67 @@ pub struct Imported {
 /// the file.
 const MOST_FILES: usize = 1 << 15;
 
-/// Imports a new table; blocks until it is published or has failed.
+/// Imports files; blocks until their rows are published or the import has failed.
 pub fn run(context: &JobContext, import: &plan::Import) -> Result<Imported> {
-    let files = open_files(context, import)?;
-    if import.table.primary_key.is_none() && files.len() > MOST_FILES {
-        return Err(Error::new(
-            SqlState::PROGRAM_LIMIT_EXCEEDED,
-            format!("a table without primary key cannot be imported from {} files", files.len()),
-        )
-        .hint("Declare a PRIMARY KEY, or import at most 32,768 files."));
+    match &import.target {
+        ImportTarget::New(table) => {
+            let files = open(context, import)?;
+            if table.primary_key.is_none() && files.len() > MOST_FILES {
+                return Err(Error::new(
+                    SqlState::PROGRAM_LIMIT_EXCEEDED,
+                    format!(
+                        "a table without primary key cannot be imported from {} files",
+                        files.len()
+                    ),
+                )
+                .hint("Declare a PRIMARY KEY, or import at most 32,768 files."));
+            }
+            let mut table = table.clone();
+            table.id = context.store.reserve_table()?;
+            table.foreign_keys.iter_mut().filter(|key| key.references == TableId(0)).for_each(
+                |key| {
+                    key.references = table.id;
+                },
+            );
+            run_job(context, import, (&files, table), |work, log| {
+                work.run().and_then(|made| work.publish(made, log))
+            })
+        }
+        ImportTarget::Into(into) => {
+            let (base, context) = Base::claim(context, into)?;
+            let files = open(&context, import)?;
+            run_job(&context, import, (&files, into.table.clone()), |work, log| {
+                base.fill(work, log)
+            })
+        }
     }
+}
+
+fn open(context: &JobContext, import: &plan::Import) -> Result<Vec<InputFile>> {
+    let files = open_files(context, import)?;
     require_space(context, &files)?;
-    let mut table = import.table.clone();
-    table.id = context.store.reserve_table()?;
-    table.foreign_keys.iter_mut().filter(|key| key.references == TableId(0)).for_each(|key| {
-        key.references = table.id;
-    });
+    Ok(files)
+}
+
+/// Does `work` as a job that is on record.
+fn run_job(
+    context: &JobContext,
+    import: &plan::Import,
+    (files, table): (&[InputFile], TableDescriptor),
+    work: impl FnOnce(&Work<'_>, &mut JobLog) -> Result<Imported>,
+) -> Result<Imported> {
     let table = Arc::new(table);
     let rules = RowRules::compile(&table, &context.engine, &context.query)?;
     let layout = Layout::new(Arc::clone(&table))?;
     let job = context.store.reserve_job()?;
-    let location = Location::parse(&import.temp)?;
-    let temp = context.access.temp_directory(&location, job.0)?;
-    temp.probe_writable()?;
-    if import.format.keep_temp {
-        temp.keep();
-    }
-    let temp = Arc::new(temp);
+    let temp = Arc::new(temp_directory(context, import, job)?);
     let mut log = JobLog::start(context, job, import, &temp)?;
     let space = RunSpace::new(Arc::clone(&temp), context.memory / 4);
     let shared = Shared {
         context,
-        files: &files,
+        files,
         layout: &layout,
-        converter: Converter {
-            layout: &layout,
-            rules: &rules,
-            nullif: import.format.nullif.as_deref(),
-        },
+        converter: Converter { layout: &layout, rules: &rules, nulls: NullRule::of(import) },
         format: text_format(&import.format),
         row_limit: import.format.row_limit,
         space: &space,
@@ -102,12 +130,28 @@ pub fn run(context: &JobContext, import: &plan::Import) -> Result<Imported> {
         unsorted: AtomicBool::new(false),
         stop_after: AtomicUsize::new(usize::MAX),
     };
-    let work = Work { shared: &shared, job };
-    let imported = work.run().and_then(|made| work.publish(made, &mut log));
+    let imported = work(&Work { shared: &shared, job }, &mut log);
     if let Err(error) = &imported {
         log.fail(context, error);
     }
     imported
+}
+
+/// Makes the directory of temporary files: where the statement says, or in the database.
+fn temp_directory(
+    context: &JobContext,
+    import: &plan::Import,
+    job: JobId,
+) -> Result<TempDirectory> {
+    let temp = match &import.temp {
+        Some(temp) => context.access.temp_directory(&Location::parse(temp)?, job.0)?,
+        None => context.access.own_temp_directory(&context.store.path().join("tmp"), job.0)?,
+    };
+    temp.probe_writable()?;
+    if import.format.keep_temp {
+        temp.keep();
+    }
+    Ok(temp)
 }
 
 /// Fails if the disks cannot hold the import (spec/import.md, "Available Storage Requirements").
@@ -136,7 +180,7 @@ fn require_space(context: &JobContext, files: &[InputFile]) -> Result {
 /// The segments of the new table.
 struct Made {
     segments: Vec<Arc<Segment>>,
-    indexes: BTreeMap<crate::catalog::IndexId, Vec<Arc<Segment>>>,
+    indexes: BTreeMap<IndexId, Vec<Arc<Segment>>>,
 }
 
 impl Made {
@@ -154,11 +198,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// Reads, sorts, indexes and checks; removes its segments if that fails.
     fn run(&self) -> Result<Made> {
-        let read = read_all(self.shared, self.job)?;
-        for notice in &read.notices {
-            self.tell(Event::Notice(notice.clone()));
-        }
-        let segments = self.settle(read)?;
+        let segments = self.read()?;
         let mut made = Made { segments, indexes: BTreeMap::new() };
         let checked = self.build_indexes(&mut made).and_then(|()| self.check_references(&made));
         match checked {
@@ -170,7 +210,16 @@ impl Work<'_> {
         }
     }
 
-    /// Returns the table's segments in order.
+    /// Reads all files; returns their rows as segments in order.
+    fn read(&self) -> Result<Vec<Arc<Segment>>> {
+        let read = read_all(self.shared, self.job)?;
+        for notice in &read.notices {
+            self.tell(Event::Notice(notice.clone()));
+        }
+        self.settle(read)
+    }
+
+    /// Returns the segments of the rows in order.
     fn settle(&self, mut read: AllRead) -> Result<Vec<Arc<Segment>>> {
         let layout = self.shared.layout;
         if !layout.is_sorted() {
@@ -223,22 +272,32 @@ impl Work<'_> {
     fn check_references(&self, made: &Made) -> Result {
         let table = &self.shared.layout.table;
         for constraint in &table.foreign_keys {
-            self.tell_progress("checking", self.shared.rows.load(Ordering::Relaxed));
             let context = self.shared.context;
             let reference = Reference::new(context, table, constraint, &made.segments)?;
-            let missing = reference.missing(context, &made.segments)?;
-            if missing.is_empty() {
-                continue;
-            }
-            let encoder = reference.row_encoder()?;
-            let found = find_first(self.shared, &encoder, &missing)?;
-            let Some((place, key)) = found else { return Err(self.changed()) };
-            let key = key_text(table, &constraint.columns, &encoder, &key)?;
-            let error =
-                reference.violation(constraint, &key).in_data(place.data_place(self.shared)?);
-            return Err(error.map_message(|message| format!("row {}: {message}", place.row)));
+            self.check_reference(constraint, &reference, &made.segments)?;
         }
         Ok(())
+    }
+
+    /// Fails with the first row in file order of `segments` that refers to nothing.
+    fn check_reference(
+        &self,
+        constraint: &ForeignKey,
+        reference: &Reference<'_>,
+        segments: &[Arc<Segment>],
+    ) -> Result {
+        self.tell_progress("checking", self.shared.rows.load(Ordering::Relaxed));
+        let missing = reference.missing(self.shared.context, segments)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let encoder = reference.row_encoder()?;
+        let found = find_first(self.shared, &encoder, &missing)?;
+        let Some((place, key)) = found else { return Err(self.changed()) };
+        let table = &self.shared.layout.table;
+        let key = key_text(table, &constraint.columns, &encoder, &key)?;
+        let error = reference.violation(constraint, &key).in_data(place.data_place(self.shared)?);
+        Err(error.map_message(|message| format!("row {}: {message}", place.row)))
     }
 
     /// Returns the error of duplicate keys, with the places of the first two rows in file order.
@@ -248,11 +307,7 @@ impl Work<'_> {
         encoder: &KeyEncoder,
         keys: &[Vec<u8>],
     ) -> Error {
-        let name = |index: &IndexDescriptor| match index.id {
-            crate::catalog::IndexId::PRIMARY => "primary index".to_owned(),
-            _ => format!("index \"{}\"", index.name),
-        };
-        let name = index.map_or_else(|| "index".to_owned(), name);
+        let name = index.map_or_else(|| "index".to_owned(), index_name);
         let columns: Vec<_> =
             index.iter().flat_map(|index| index.key.iter().map(|part| part.column)).collect();
         let told = || -> Result<Error> {
@@ -361,6 +416,14 @@ fn require_new(catalog: &dyn Catalog, table: &TableDescriptor) -> Result {
         }
     }
     Ok(())
+}
+
+/// Returns what messages call an index.
+fn index_name(index: &IndexDescriptor) -> String {
+    match index.id {
+        IndexId::PRIMARY => "primary index".to_owned(),
+        _ => format!("index \"{}\"", index.name),
+    }
 }
 
 /// Returns the lowest row id above all of an import's.

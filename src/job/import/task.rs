@@ -193,7 +193,10 @@ pub(crate) fn read_part(
     }
     let mut pieces = Pieces {
         stream: file.bytes_from(start)?,
-        reader: shared.format.reader(file.fields),
+        reader: shared
+            .format
+            .reader(file.fields)
+            .with_quoted(shared.converter.nulls.needs_quotes()),
         records: Records::default(),
         carried: Vec::new(),
         used: Vec::new(),

@@ -1,0 +1,459 @@
+//! IMPORT INTO: the rows of the files beside those that a table has, or in their place.
+//!
+//! While it runs, the table is held: readers see the old rows, other writers fail. New rows become
+//! segments as in IMPORT TABLE; their keys are compared with those of old segments as far as the ranges
+//! of both overlap. Old segments stay as they are unless rows of them go: those are written anew.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::record::JobLog;
+use super::{Imported, Work, find_first, index_name, key_text, row_key_encoder};
+use crate::catalog::{Catalog, ColumnId, ForeignKey, IndexDescriptor, TableDescriptor};
+use crate::error::{Error, Notice, Result, SqlState};
+use crate::job::JobContext;
+use crate::job::compact::{compact_index, compact_rows};
+use crate::job::event::Event;
+use crate::job::foreign_key::Reference;
+use crate::job::index::{IndexLayout, build_index};
+use crate::job::key::KeyEncoder;
+use crate::job::matching::KeyShape;
+use crate::job::subtract::{Subtracted, Subtraction};
+use crate::job::table::segment_columns;
+use crate::plan::{ImportInto, ImportMode};
+use crate::store::{Changes, Manifest, RowIds, Segment, TableClaim, View};
+
+/// A table that gets rows, as it was when it was taken hold of.
+pub(super) struct Base {
+    claim: TableClaim,
+    manifest: Arc<Manifest>,
+    mode: ImportMode,
+}
+
+impl Base {
+    /// Takes hold of the table; returns it with a context that sees it as it is now.
+    pub(super) fn claim(context: &JobContext, into: &ImportInto) -> Result<(Self, JobContext)> {
+        let table = &into.table;
+        let claim = context.store.claim_table(table.id, &table.name)?;
+        let view = context.store.view();
+        if view.catalog.table_by_id(table.id) != Some(table) {
+            return Err(changed(table));
+        }
+        let manifest = view.manifest(table.id)?;
+        let mut context = context.clone();
+        context.query.view = view;
+        Ok((Self { claim, manifest, mode: into.mode }, context))
+    }
+
+    /// Reads the files and publishes their rows.
+    pub(super) fn fill(&self, work: &Work<'_>, log: &mut JobLog) -> Result<Imported> {
+        let filling = Filling { work, base: self, written: Mutex::default() };
+        let imported = filling.fill().and_then(|filled| filling.publish(filled, log));
+        if imported.is_err() {
+            filling.discard(|_| true);
+        }
+        imported
+    }
+}
+
+/// What the table will be.
+struct Filled {
+    manifest: Manifest,
+    rows: u64,
+    index_entries: u64,
+}
+
+/// New rows, and what becomes of the old ones.
+#[derive(Default)]
+struct Joined {
+    new: Vec<Arc<Segment>>,
+    old: Vec<Arc<Segment>>,
+    /// Old rows that go.
+    gone: Vec<Arc<Segment>>,
+}
+
+struct Filling<'a> {
+    work: &'a Work<'a>,
+    base: &'a Base,
+    /// Segments that were written: they are removed if the import fails.
+    written: Mutex<Vec<Segment>>,
+}
+
+impl Filling<'_> {
+    fn context(&self) -> &JobContext {
+        self.work.shared.context
+    }
+
+    fn table(&self) -> &Arc<TableDescriptor> {
+        &self.work.shared.layout.table
+    }
+
+    fn fill(&self) -> Result<Filled> {
+        let new = self.number_rows(self.note(self.work.read()?));
+        let joined = self.join(new)?;
+        let mut manifest = Manifest {
+            segments: joined.old.iter().chain(&joined.new).cloned().collect(),
+            indexes: BTreeMap::new(),
+            next_rowid: self.next_rowid(&joined.new),
+        };
+        let mut index_entries = 0;
+        for index in &self.table().indexes {
+            let (entries, count) = self.join_index(index, &joined)?;
+            manifest.indexes.insert(index.id, entries);
+            index_entries += count;
+        }
+        self.check_references(&joined, &manifest.segments)?;
+        self.compact(&mut manifest)?;
+        Ok(Filled { manifest, rows: rows_of(&joined.new), index_entries })
+    }
+
+    /// Notes segments as written by this import.
+    fn note(&self, segments: Vec<Arc<Segment>>) -> Vec<Arc<Segment>> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.extend(segments.iter().map(|segment| (**segment).clone()));
+        segments
+    }
+
+    /// Gives the rows of a table without primary key ids above all that it has had.
+    fn number_rows(&self, segments: Vec<Arc<Segment>>) -> Vec<Arc<Segment>> {
+        if self.work.shared.layout.is_sorted() {
+            return segments;
+        }
+        let mut first = self.base.manifest.next_rowid.max(1);
+        segments
+            .into_iter()
+            .map(|segment| {
+                let mut numbered = (*segment).clone();
+                numbered.rowids = Some(RowIds::Sequence { first });
+                first += numbered.rows.cast_signed();
+                Arc::new(numbered)
+            })
+            .collect()
+    }
+
+    fn next_rowid(&self, new: &[Arc<Segment>]) -> i64 {
+        let next = self.base.manifest.next_rowid.max(1);
+        if self.work.shared.layout.is_sorted() {
+            return next;
+        }
+        next + rows_of(new).cast_signed()
+    }
+
+    /// Brings new and old rows together, as the mode says.
+    fn join(&self, new: Vec<Arc<Segment>>) -> Result<Joined> {
+        let old = self.base.manifest.segments.clone();
+        let sorted = self.work.shared.layout.is_sorted();
+        self.tell_progress("comparing");
+        match self.base.mode {
+            ImportMode::Replace => Ok(Joined { new, ..Joined::default() }),
+            ImportMode::Insert if sorted => {
+                self.require_new_keys(&new, &old)?;
+                Ok(Joined { new, old, ..Joined::default() })
+            }
+            ImportMode::Upsert if sorted => {
+                let Subtracted { left, taken, rows } =
+                    self.subtraction().subtract(&old, &new, true)?;
+                if rows > 0 {
+                    self.tell(&format!("{rows} rows of the table were replaced"));
+                }
+                Ok(Joined { new, old: left, gone: taken })
+            }
+            ImportMode::Skip if sorted => {
+                let Subtracted { left, rows, .. } =
+                    self.subtraction().subtract(&new, &old, false)?;
+                if rows > 0 {
+                    self.tell(&format!("{rows} rows were left out: their keys exist"));
+                }
+                Ok(Joined { new: left, old, ..Joined::default() })
+            }
+            _ => Ok(Joined { new, old, ..Joined::default() }),
+        }
+    }
+
+    /// Returns how segments of rows are written anew.
+    fn subtraction(&self) -> Subtraction<'_> {
+        let layout = self.work.shared.layout;
+        Subtraction {
+            context: self.context(),
+            table: layout.table.id,
+            columns: &layout.columns,
+            key: &layout.key,
+            encoder: &layout.encoder,
+            written: &self.written,
+        }
+    }
+
+    /// Fails if a primary key of `new` stands in `old`.
+    fn require_new_keys(&self, new: &[Arc<Segment>], old: &[Arc<Segment>]) -> Result {
+        let layout = self.work.shared.layout;
+        let key = (layout.key.as_slice(), layout.key.len());
+        let shape = KeyShape::new(self.context(), layout.table.id, &layout.columns, key)?;
+        let common = shape.common(new, old)?;
+        match (&layout.table.primary_key, common.is_empty()) {
+            (Some(index), false) => {
+                Err(self.collision(index, &*layout.encoder, common.into_iter().collect()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the entries of an index, and how many of them are new.
+    fn join_index(
+        &self,
+        index: &IndexDescriptor,
+        joined: &Joined,
+    ) -> Result<(Vec<Arc<Segment>>, u64)> {
+        self.tell_progress("indexing");
+        let table = self.table();
+        let layout = IndexLayout::new(table, index)?;
+        let (new, duplicates) = self.entries(&layout, &joined.new)?;
+        if !duplicates.is_empty() {
+            let encoder = row_key_encoder(table, index)?;
+            return Err(self.work.duplicate(Some(index), &encoder, &duplicates));
+        }
+        let mut all = match self.base.mode {
+            ImportMode::Replace => Vec::new(),
+            _ => self.base.manifest.indexes.get(&index.id).cloned().unwrap_or_default(),
+        };
+        if !joined.gone.is_empty() {
+            let (gone, _) = self.entries(&layout, &joined.gone)?;
+            let subtraction = Subtraction {
+                columns: &layout.columns,
+                key: &layout.key,
+                encoder: &layout.encoder,
+                ..self.subtraction()
+            };
+            all = subtraction.subtract(&all, &gone, false)?.left;
+        }
+        if layout.unique.is_some() {
+            self.require_new_entries(index, &layout, (&new, &all))?;
+        }
+        let count = rows_of(&new);
+        all.extend(new);
+        Ok((all, count))
+    }
+
+    fn entries(
+        &self,
+        layout: &IndexLayout,
+        rows: &[Arc<Segment>],
+    ) -> Result<(Vec<Arc<Segment>>, Vec<Vec<u8>>)> {
+        let space = self.work.shared.space;
+        let (entries, duplicates) = build_index(self.context(), self.table(), layout, rows, space)?;
+        Ok((self.note(entries.into_iter().map(Arc::new).collect()), duplicates))
+    }
+
+    /// Fails if a key of the entries `new` of a unique index stands in the entries `old`.
+    fn require_new_entries(
+        &self,
+        index: &IndexDescriptor,
+        layout: &IndexLayout,
+        (new, old): (&[Arc<Segment>], &[Arc<Segment>]),
+    ) -> Result {
+        let table = self.table();
+        // A row is found again by all of its entry, since one that is left out may have the same key;
+        // row ids are not known when files are read once more.
+        let named = match &table.primary_key {
+            Some(_) => layout.key.as_slice(),
+            None => &layout.key[..index.key.len()],
+        };
+        let context = self.context();
+        let shape = KeyShape::new(context, table.id, &layout.columns, (named, index.key.len()))?;
+        let common = shape.common(new, old)?;
+        if common.is_empty() {
+            return Ok(());
+        }
+        let columns = segment_columns(table);
+        let positions: Vec<(usize, bool)> = named
+            .iter()
+            .filter_map(|(at, descending)| {
+                Some((table.position(layout.columns[*at].id)?, *descending))
+            })
+            .collect();
+        let encoder = KeyEncoder::new(&columns, &positions)?;
+        Err(self.collision(index, &encoder, common.into_iter().collect()))
+    }
+
+    /// Returns the error of keys that the table has, with the place of the first row in file order.
+    fn collision(
+        &self,
+        index: &IndexDescriptor,
+        encoder: &KeyEncoder,
+        keys: HashSet<Vec<u8>>,
+    ) -> Error {
+        let told = || -> Result<Error> {
+            let found = find_first(self.work.shared, encoder, &keys)?;
+            let Some((place, key)) = found else { return Ok(self.work.changed()) };
+            let columns: Vec<ColumnId> = index.key.iter().map(|part| part.column).collect();
+            let key = key_text(self.table(), &columns, encoder, &key)?;
+            let error = Error::new(
+                SqlState::UNIQUE_VIOLATION,
+                format!(
+                    "ingested key collides with an existing one: row {} has the key {key} of an \
+                     existing row in {}",
+                    place.row,
+                    index_name(index)
+                ),
+            )
+            .detail(format!("The existing row was in table \"{}\" before.", self.table().name))
+            .in_data(place.data_place(self.work.shared)?);
+            Ok(match self.base.mode {
+                ImportMode::Insert if index.id == crate::catalog::IndexId::PRIMARY => error.hint(
+                    "With mode = 'upsert' the new row replaces it, with mode = 'skip' it stays.",
+                ),
+                _ => error,
+            })
+        };
+        told().unwrap_or_else(|error| error)
+    }
+
+    /// Checks the keys by which new rows refer to others, and others to rows that are gone.
+    fn check_references(&self, joined: &Joined, rows: &[Arc<Segment>]) -> Result {
+        let (context, table) = (self.context(), self.table());
+        for constraint in &table.foreign_keys {
+            let reference = Reference::within(context, table, constraint, rows)?;
+            self.work.check_reference(constraint, &reference, &joined.new)?;
+        }
+        let view = &context.query.view;
+        for (child, constraint) in self.referring(joined) {
+            let of_child = view.manifest(child.id)?;
+            let referring = if child.id == table.id { rows } else { &of_child.segments };
+            let reference = Reference::to(child, constraint, table, rows)?;
+            let missing = reference.missing(context, referring)?;
+            if let Some(key) = missing.iter().min() {
+                let key = key_text(child, &constraint.columns, &reference.row_encoder()?, key)?;
+                return Err(reference.still_referenced(constraint, &key));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the foreign keys, with their tables, that rows may miss that are gone.
+    fn referring(&self, joined: &Joined) -> Vec<(&TableDescriptor, &ForeignKey)> {
+        let table = self.table();
+        let replaced = self.base.mode == ImportMode::Replace;
+        if !replaced && joined.gone.is_empty() {
+            return Vec::new();
+        }
+        // A row that is replaced by one of the same primary key leaves that key behind.
+        let stays = |key: &ForeignKey| {
+            let primary = table.primary_key.iter().flat_map(|index| &index.key);
+            let primary: Vec<ColumnId> = primary.map(|part| part.column).collect();
+            key.referenced_columns.iter().all(|column| primary.contains(column))
+        };
+        let tables = self.context().query.view.catalog.tables.values();
+        tables
+            .flat_map(|child| child.foreign_keys.iter().map(move |key| (child, key)))
+            .filter(|(_, key)| key.references == table.id && (replaced || !stays(key)))
+            .collect()
+    }
+
+    /// Merges small segments as they gather, and removes what the table will not name.
+    fn compact(&self, manifest: &mut Manifest) -> Result {
+        let (context, table) = (self.context(), self.table());
+        let rows = compact_rows(context, self.work.shared.layout, &mut manifest.segments)?;
+        self.note(rows.into_iter().map(Arc::new).collect());
+        for index in &table.indexes {
+            if let Some(segments) = manifest.indexes.get_mut(&index.id) {
+                let layout = IndexLayout::new(table, index)?;
+                let made = compact_index(context, table.id, &layout, segments)?;
+                self.note(made.into_iter().map(Arc::new).collect());
+            }
+        }
+        let named: HashSet<&str> =
+            manifest.all_segments().map(|segment| segment.file.as_str()).collect();
+        self.discard(|segment| !named.contains(segment.file.as_str()));
+        Ok(())
+    }
+
+    /// Removes segments that were written.
+    fn discard(&self, unwanted: impl Fn(&Segment) -> bool) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let (gone, left) = std::mem::take(&mut *written).into_iter().partition(unwanted);
+        *written = left;
+        let gone: Vec<Segment> = gone;
+        self.context().store.discard_segments(self.table().id, &gone);
+    }
+
+    /// Publishes the rows in one commit.
+    fn publish(&self, filled: Filled, log: &mut JobLog) -> Result<Imported> {
+        self.tell_progress("publishing");
+        let (context, table) = (self.context(), self.table());
+        self.work.shared.files.iter().try_for_each(super::InputFile::require_unchanged)?;
+        context.store.sync_table_directory(table.id)?;
+        context.cancellation.check()?;
+        let bytes = {
+            let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            written.iter().map(|segment| segment.bytes).sum()
+        };
+        let Filled { manifest, rows, index_entries } = filled;
+        let record = log.succeeded(context);
+        context.store.update(|changes| {
+            changes.use_claim(&self.base.claim);
+            self.require_same(changes, &context.store.view())?;
+            changes.put_manifest(table.id, manifest)?;
+            changes.put_job(&record)
+        })?;
+        Ok(Imported { job: self.work.job, rows, index_entries, bytes })
+    }
+
+    /// Fails if another statement changed a table on which the checks of this import rest.
+    fn require_same(&self, changes: &Changes<'_>, newest: &View) -> Result {
+        let (table, began) = (self.table(), &self.context().query.view);
+        if changes.catalog.table_by_id(table.id) != Some(table) {
+            return Err(changed(table));
+        }
+        for key in table.foreign_keys.iter().filter(|key| key.references != table.id) {
+            let Some(parent) = changes.catalog.table_by_id(key.references) else {
+                return Err(Error::new(
+                    SqlState::UNDEFINED_TABLE,
+                    "a referenced table was dropped meanwhile",
+                ));
+            };
+            let newest = newest.manifest(parent.id)?;
+            let present: HashSet<&str> = files_of(&newest).collect();
+            if !files_of(&*began.manifest(parent.id)?).all(|file| present.contains(file)) {
+                return Err(changed(parent));
+            }
+        }
+        if matches!(self.base.mode, ImportMode::Insert | ImportMode::Skip) {
+            return Ok(());
+        }
+        for child in changes.catalog.tables.values() {
+            let refers = child.foreign_keys.iter().any(|key| key.references == table.id);
+            if !refers || child.id == table.id {
+                continue;
+            }
+            let (newest, began) = (newest.manifest(child.id)?, began.manifest(child.id)?);
+            if !files_of(&newest).eq(files_of(&began)) {
+                return Err(changed(child));
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&self, message: &str) {
+        self.work.tell(Event::Notice(Notice::notice(message)));
+    }
+
+    fn tell_progress(&self, phase: &'static str) {
+        self.work.tell_progress(phase, self.work.shared.rows.load(super::Ordering::Relaxed));
+    }
+}
+
+fn rows_of(segments: &[Arc<Segment>]) -> u64 {
+    segments.iter().map(|segment| segment.rows).sum()
+}
+
+fn files_of(manifest: &Manifest) -> impl Iterator<Item = &str> {
+    manifest.segments.iter().map(|segment| segment.file.as_str())
+}
+
+/// Returns the error that a table is not what it was when the import began.
+fn changed(table: &TableDescriptor) -> Error {
+    Error::new(
+        SqlState::OBJECT_IN_USE,
+        format!("table \"{}\" was changed by another statement", table.name),
+    )
+    .hint("Run the statement again.")
+}
