@@ -117,6 +117,63 @@ fn a_killed_import_leaves_a_clean_database() {
 }
 
 #[test]
+fn a_killed_import_into_leaves_the_old_rows() {
+    let scene = Scene::new();
+    let mut text = String::new();
+    for row in 0..1000 {
+        text += &format!("{},old {row},{row}\n", row * 150);
+    }
+    fs::write(scene.path("old.csv"), text).expect("a data file");
+    let into = |file: &str, mode: &str| {
+        format!("IMPORT INTO t CSV DATA ('{file}') WITH mode = '{mode}'")
+    };
+    let made = "CREATE TABLE t (id INT PRIMARY KEY, name STRING, n INT, INDEX (n))";
+    let filled = scene.run(&["-e", made, "-e", &into("old.csv", "insert")]);
+    assert!(filled.status.success(), "{}", stderr(&filled));
+    let shown = |query: &str| {
+        let shown = scene.run(&["--format", "csv", "-e", query]);
+        assert!(shown.status.success(), "{query}: {}", stderr(&shown));
+        String::from_utf8_lossy(&shown.stdout).into_owned()
+    };
+    let rows = "SELECT count(*), sum(id), max(name) FROM t";
+    let indexed = "SELECT count(*) FROM t WHERE n = 96";
+    let old = (shown(rows), shown(indexed));
+    for (mode, delay) in [
+        ("upsert", 60),
+        ("upsert", 250),
+        ("upsert", 600),
+        ("skip", 150),
+        ("skip", 450),
+        ("replace", 100),
+        ("replace", 400),
+    ] {
+        let files = files_below(&scene.path("shop/data"));
+        let running = scene.command().args(["-e", &into("data.csv", mode)]).spawn();
+        let mut running = running.expect("it starts");
+        sleep(Duration::from_millis(delay));
+        running.kill().expect("it can be killed");
+        let ended = running.wait().expect("it ends");
+        if ended.success() || shown(rows) != old.0 {
+            // It was faster than the delay: then all of it must be there.
+            let expected = format!("{ROWS},{}", ROWS * (ROWS - 1) / 2);
+            assert!(shown(rows).contains(&expected), "{mode}: {}", shown(rows));
+            let restored = scene.run(&["-e", &into("old.csv", "replace")]);
+            assert!(restored.status.success(), "{}", stderr(&restored));
+        } else {
+            let left = files_below(&scene.path("shop/data"));
+            assert_eq!(sorted(left), sorted(files), "{mode}: files were left");
+        }
+        assert_eq!((shown(rows), shown(indexed)), old, "{mode} after {delay} ms");
+        assert_eq!(files_below(&scene.path("shop/tmp")), Vec::<PathBuf>::new());
+    }
+}
+
+fn sorted(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
+    files.sort();
+    files
+}
+
+#[test]
 fn an_interrupted_import_is_cancelled() {
     let scene = Scene::new();
     let running = scene.command().args(["-e", &import("data.csv")]).spawn().expect("it starts");

@@ -6,6 +6,8 @@
 mod clock;
 mod execute;
 mod import;
+#[cfg(test)]
+mod import_properties;
 mod insert;
 mod names;
 mod show;

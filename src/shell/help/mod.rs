@@ -119,6 +119,14 @@ mod tests {
     }
 
     #[test]
+    fn lists_the_options_of_import_into() {
+        let text = text("import into t (a").unwrap();
+        for option in ["mode", "nullif", "allow_quoted_null"] {
+            assert!(text.contains(&format!("\n  {option} ")), "{option}");
+        }
+    }
+
+    #[test]
     fn suggests_the_closest_topic() {
         let error = text("improt table").unwrap_err();
         assert_eq!(error.hint_text(), Some("Did you mean \"IMPORT TABLE\"?"));

@@ -22,6 +22,18 @@ Options:
   keep_temp                 leave the files in temp where they are
   disable_glob_matching     take *, ? and [ in the names of files for themselves";
 
+const IMPORT_INTO_NOTES: &str = "\
+The statement needs the INSERT and DROP privileges on the table; only root may name local files, web
+servers and clouds without credentials in the URL. All rows are added, or none. Columns that are not
+listed take their DEFAULT.
+
+Options besides those of IMPORT TABLE, of which temp may be left out:
+  mode = 'insert' | 'upsert' | 'skip' | 'replace'
+                            rows whose primary key exists: an error (default), replace the old row,
+                            are left out; or all old rows go
+  nullif = 'text'           unquoted fields equal to this text are NULL; without it empty ones
+  allow_quoted_null         quoted fields can be NULL too";
+
 /// Every topic.
 pub(crate) const TOPICS: &[Topic] = &[
     Topic {
@@ -34,6 +46,15 @@ WITH temp = 'url' [, option [= 'value']] [, ...]",
         example: "IMPORT TABLE customers (id UUID PRIMARY KEY, name STRING, INDEX name_idx (name))
 CSV DATA ('customers.csv')
 WITH temp = 'tmp', delimiter = '|', comment = '#', nullif = '';",
+    },
+    Topic {
+        name: "IMPORT INTO",
+        summary: "add the rows of files to a table",
+        synopsis: "IMPORT INTO name [ ( column [, ...] ) ]
+CSV DATA ( 'url' [, ...] )
+[WITH option [= 'value'] [, ...]]",
+        notes: IMPORT_INTO_NOTES,
+        example: "IMPORT INTO customers (id, name) CSV DATA ('more.csv') WITH mode = 'upsert';",
     },
     Topic {
         name: "CREATE TABLE",

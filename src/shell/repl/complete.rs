@@ -9,12 +9,14 @@ use crate::syntax::{self, KEYWORDS, Open, PieceKind, Token, TokenKind};
 
 /// The options of IMPORT.
 const IMPORT_OPTIONS: &[&str] = &[
+    "allow_quoted_null",
     "comment",
     "decompress",
     "delimiter",
     "disable_glob_matching",
     "header",
     "keep_temp",
+    "mode",
     "nullif",
     "row_limit",
     "skip",
@@ -241,7 +243,7 @@ mod tests {
         check("\\timing o", &["off", "on"]);
         check("\\pset format j", &["json"]);
         check("\\pset fo", &["footer", "format"]);
-        check("\\h IMP", &["IMPORT TABLE"]);
+        check("\\h IMP", &["IMPORT INTO", "IMPORT TABLE"]);
     }
 
     #[test]
@@ -259,6 +261,7 @@ mod tests {
     #[test]
     fn completes_options_of_import() {
         check("IMPORT TABLE t (id INT) CSV DATA ('f') WITH te", &["temp"]);
+        check("IMPORT INTO t (id) CSV DATA ('f') WITH mo", &["mode"]);
         check("IMPORT TABLE t (id INT) CSV DATA ('f') WITH temp = 'x', del", &["delimiter"]);
     }
 
