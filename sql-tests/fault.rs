@@ -124,9 +124,8 @@ fn a_killed_import_into_leaves_the_old_rows() {
         text += &format!("{},old {row},{row}\n", row * 150);
     }
     fs::write(scene.path("old.csv"), text).expect("a data file");
-    let into = |file: &str, mode: &str| {
-        format!("IMPORT INTO t CSV DATA ('{file}') WITH mode = '{mode}'")
-    };
+    let into =
+        |file: &str, mode: &str| format!("IMPORT INTO t CSV DATA ('{file}') WITH mode = '{mode}'");
     let made = "CREATE TABLE t (id INT PRIMARY KEY, name STRING, n INT, INDEX (n))";
     let filled = scene.run(&["-e", made, "-e", &into("old.csv", "insert")]);
     assert!(filled.status.success(), "{}", stderr(&filled));

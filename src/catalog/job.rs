@@ -63,6 +63,8 @@ pub struct JobRecord {
     pub fraction_completed: f64,
     /// Why it failed.
     pub error: Option<String>,
-    /// The directories under `temp` that it writes; removed when it ends, or at the next open.
+    /// The directories under `temp` that it writes: absolute paths, and URLs without credentials. They
+    /// are removed when it ends; otherwise paths at the next open, and what URLs name by the next import
+    /// that uses the same `temp`.
     pub temp_directories: Vec<String>,
 }

@@ -276,7 +276,7 @@ impl Merge<'_> {
             if high.is_none_or(|high| run.first() < high)
                 && part.low.is_none_or(|low| run.last() >= low)
             {
-                cursors.extend(self.open(run, part.low, low.as_ref())?);
+                cursors.extend(self.open(run, (part.low, high), low.as_ref())?);
             }
         }
         for bound in &part.bounds {
@@ -299,15 +299,15 @@ impl Merge<'_> {
         Bound::new(&self.target.encoder.decode(key)?, &self.packing)
     }
 
-    /// Returns a cursor at the first row of `run` whose key is at least `low`.
+    /// Returns a cursor at the first row of `run` whose key is at least `low`, for rows before `high`.
     fn open<'r>(
         &self,
         run: &'r Run,
-        low: Option<&[u8]>,
+        (low, high): (Option<&[u8]>, Option<&[u8]>),
         bound: Option<&Bound>,
     ) -> Result<Option<Cursor<'r>>> {
         let mut cursor = Cursor {
-            reader: run.read_from(low)?,
+            reader: run.read_from(low, high)?,
             buffer: RowBuffer::new(run.schema())?,
             keys: Keys::none(&self.packing),
             rows: 0,

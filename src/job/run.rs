@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 use super::key::KeyEncoder;
 use super::sort::{MOST_DUPLICATES, RowBuffer, Span, join};
 use crate::error::{Error, Result, SqlState};
-use crate::source::{SourceFile, TempDirectory, TempFile, io_error};
+use crate::source::{TempDirectory, TempFile, TempReader, io_error};
 
 /// The bytes that a block should have: small enough that many runs can be open.
 const BLOCK_BYTES: usize = 96 << 10;
@@ -36,6 +36,8 @@ pub(crate) struct RunSpace {
 impl RunSpace {
     /// Returns a space of `memory` bytes and all of `temp`.
     pub(crate) fn new(temp: Arc<TempDirectory>, memory: u64) -> Arc<Self> {
+        // When runs are read, what sorting takes is free.
+        temp.limit_memory(memory);
         Arc::new(Self { temp, free: AtomicU64::new(memory), idle: Mutex::default() })
     }
 
@@ -131,13 +133,24 @@ impl Run {
         &self.duplicates
     }
 
-    /// Returns a reader that starts with the block that may hold `low`, or with the first.
-    pub(crate) fn read_from(&self, low: Option<&[u8]>) -> Result<RunReader<'_>> {
+    /// Returns a reader that starts with the block that may hold `low`, or with the first, and goes up to
+    /// the last one that may hold keys below `high`.
+    pub(crate) fn read_from(
+        &self,
+        low: Option<&[u8]>,
+        high: Option<&[u8]>,
+    ) -> Result<RunReader<'_>> {
         let next = low.map_or(0, |low| {
             self.blocks.partition_point(|block| block.first.as_slice() < low).saturating_sub(1)
         });
-        let file = self.file.as_ref().map(|name| self.space.temp.open(name)).transpose()?;
-        Ok(RunReader { run: self, file, next, bytes: Vec::new() })
+        let behind = high.map_or(self.blocks.len(), |high| {
+            self.blocks.partition_point(|block| block.first.as_slice() < high)
+        });
+        let end_of = |behind: usize| behind.checked_sub(1).map_or(0, |last| self.blocks[last].end);
+        let range = end_of(next)..end_of(behind);
+        let open = |name: &String| self.space.temp.open(name, range.clone());
+        let file = self.file.as_ref().map(open).transpose()?;
+        Ok(RunReader { run: self, file, next, behind, bytes: Vec::new() })
     }
 }
 
@@ -156,19 +169,21 @@ impl Drop for Run {
 /// Reads the blocks of a run in order.
 pub(crate) struct RunReader<'a> {
     run: &'a Run,
-    file: Option<SourceFile>,
+    file: Option<TempReader>,
     /// The block behind the last one read.
     next: usize,
+    /// The block behind the last one to read.
+    behind: usize,
     bytes: Vec<u8>,
 }
 
 impl RunReader<'_> {
     /// Moves to the next block; returns its row count, or nothing at the end.
     pub(crate) fn advance(&mut self) -> Result<Option<usize>> {
-        let Some(block) = self.run.blocks.get(self.next) else { return Ok(None) };
+        let Some(block) = self.run.blocks[..self.behind].get(self.next) else { return Ok(None) };
         let before = self.next.checked_sub(1).map_or(0, |before| self.run.blocks[before].end);
         self.next += 1;
-        let Some(file) = &self.file else { return Ok(Some(block.rows)) };
+        let Some(file) = &mut self.file else { return Ok(Some(block.rows)) };
         self.bytes.resize(usize::try_from(block.end - before).unwrap_or(usize::MAX), 0);
         let mut done = 0;
         while done < self.bytes.len() {
@@ -295,8 +310,9 @@ impl<'a> RunWriter<'a> {
 
     /// Completes the run.
     pub(crate) fn finish(self) -> Result<Run> {
-        if let Some(mut file) = self.file {
-            file.flush().map_err(|error| write_error(&error))?;
+        if let Some(file) = self.file {
+            let file = file.into_inner().map_err(|error| write_error(error.error()))?;
+            file.finish()?;
         }
         Ok(self.run)
     }

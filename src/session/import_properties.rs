@@ -165,8 +165,7 @@ async fn scenario(seed: u64) {
             continue;
         }
         let files = write_files(directory.path(), &rows, parts);
-        let sql =
-            format!("IMPORT INTO t (s, k, u) CSV DATA ({files}) WITH mode = '{mode}'");
+        let sql = format!("IMPORT INTO t (s, k, u) CSV DATA ({files}) WITH mode = '{mode}'");
         match (expected(&model, mode, &rows), run(&mut session, &sql).await) {
             (Some(after), Ok(_)) => model = after,
             (None, Err(error)) => {
@@ -182,11 +181,8 @@ async fn scenario(seed: u64) {
 
 #[test]
 fn agrees_with_a_model() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for seed in 1..=12 {
         runtime.block_on(scenario(seed));
     }

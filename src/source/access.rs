@@ -20,7 +20,7 @@ use super::network::{Network, NetworkOptions};
 use super::object::{self, ObjectFile};
 use super::redact::redact;
 use super::remote::Remote;
-use super::temp::{TempDirectory, Usage};
+use super::temp::{TempDirectory, Usage, remove_leftover};
 use super::web::WebFile;
 use crate::error::{Error, Result, SqlState};
 
@@ -231,36 +231,38 @@ impl Access {
 
     /// Makes the directory of `job` in the directory `location`, which is made if it is missing.
     pub fn temp_directory(&self, location: &Location, job: u64) -> Result<TempDirectory> {
-        let root = match location {
-            Location::Local(_) | Location::Nodelocal(_) => self.require_local()?,
-            Location::Object(_) | Location::Http(_) => {
-                self.require_remote(location)?;
-                return Err(Error::new(
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    format!("temporary files cannot be written to \"{location}\" yet"),
-                )
-                .hint("Name a directory of this machine."));
-            }
-        };
         let (opened, path) = match location {
             Location::Local(local) => {
+                self.require_local()?;
                 let path = self.resolve(&local.path);
                 let opened = std::fs::create_dir_all(&path)
                     .and_then(|()| beneath::open_directory_anywhere(&path));
                 (opened, path)
             }
             Location::Nodelocal(nodelocal) => {
+                let root = self.require_local()?;
                 let opened = std::fs::create_dir_all(root)
                     .and_then(|()| Root::open(root))
                     .and_then(|root| root.create_directory(&nodelocal.path));
                 (opened, root.join(&nodelocal.path))
             }
             Location::Object(_) | Location::Http(_) => {
-                return Err(Error::internal("a place of another machine was taken for a path"));
+                self.require_remote(location)?;
+                return TempDirectory::remote(&self.network, location, job, &self.usage);
             }
         };
         let parent = opened.map_err(|error| directory_failure(location, &error))?;
-        TempDirectory::new(parent, &path, job, &self.usage)
+        TempDirectory::local(parent, &path, job, &self.usage)
+    }
+
+    /// Removes the temporary directory that a job left and its record names, if it lies on another machine
+    /// in the directory `location`; returns whether it does.
+    pub fn remove_temp_leftover(&self, location: &Location, record: &str) -> Result<bool> {
+        if !location.is_remote() {
+            return Ok(false);
+        }
+        self.require_remote(location)?;
+        remove_leftover(&self.network, location, record)
     }
 
     /// Makes the directory of `job` in a directory of the database, which is made if it is missing. It
@@ -270,7 +272,7 @@ impl Access {
             std::fs::create_dir_all(path).and_then(|()| beneath::open_directory_anywhere(path));
         let parent = opened
             .map_err(|error| io_error("create directory", &path.to_string_lossy(), &error))?;
-        TempDirectory::new(parent, path, job, &self.usage)
+        TempDirectory::local(parent, path, job, &self.usage)
     }
 
     /// Returns the absolute path, or the URL, of a place, with secrets redacted: for job records. What

@@ -67,6 +67,11 @@ impl Failure {
         self
     }
 
+    /// Notes the status of the server's answer.
+    pub(super) fn with_status(self, status: u16) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
     /// Lets it be tried again, but not for long.
     pub(super) fn worth_little(mut self) -> Self {
         self.worth = Worth::Little;
@@ -76,6 +81,27 @@ impl Failure {
     /// Returns its class.
     pub(super) fn code(&self) -> SqlState {
         self.code
+    }
+
+    /// Returns the failure of a request that the server refuses by the code `name`.
+    pub(super) fn denied(name: &str) -> Self {
+        Self::of_status(StatusCode::FORBIDDEN, name, None)
+    }
+
+    /// Returns the error for temporary files, where `action` ("write") on them failed.
+    pub(super) fn into_temp_error(self, action: &str, place: &str) -> Error {
+        let reason = match (self.code, self.reason.as_str()) {
+            (SqlState::UNDEFINED_FILE, "") => "there is no such place",
+            (SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "") => "they were changed meanwhile",
+            (_, reason) => reason,
+        };
+        let place = redact(place);
+        let message = format!("could not {action} temporary files at \"{place}\": {reason}");
+        let error = Error::new(self.code, message);
+        match self.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     }
 
     /// Returns the error for a file.

@@ -447,6 +447,7 @@ fn lets_users_use_what_they_hold_the_keys_of() {
         };
         refused(access.open(&location).map(drop));
         refused(access.temp_directory(&location, 1).map(drop));
+        refused(access.remove_temp_leftover(&location, "s3://b/wharf-1-1/").map(drop));
         if url.contains('*') {
             refused(access.expand(&location).map(drop));
         }

@@ -160,6 +160,17 @@ impl Network {
             }
         }
     }
+
+    /// Runs a future to its end, also if the statement shall stop: to clean up. It must end by itself.
+    pub(super) fn finish<T: Send + 'static>(
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T> {
+        let (sender, receiver) = sync_channel(1);
+        spawn(async move {
+            sender.send(future.await).ok();
+        })?;
+        receiver.recv().map_err(|_| Error::internal("a request over the network ended early"))
+    }
 }
 
 /// Starts a future on the threads of the network.

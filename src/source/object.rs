@@ -39,8 +39,8 @@ pub(super) struct Store {
 
 /// An object of a bucket or container.
 pub(super) struct ObjectFile {
-    store: Arc<Store>,
-    path: Path,
+    pub(super) store: Arc<Store>,
+    pub(super) path: Path,
 }
 
 impl ObjectFile {

@@ -27,6 +27,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// How many bytes per second a server must take at least.
+const SLOWEST: u64 = 64 << 10;
+
 /// What tells one version of a file from another, as far as the server tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Version {
@@ -81,6 +84,17 @@ pub(super) struct Patience {
 }
 
 impl Patience {
+    /// Returns the patience for a request that sends `bytes`, of which nothing is heard meanwhile.
+    pub(super) fn for_sending(self, bytes: usize) -> Self {
+        Self { silence: self.silence + Duration::from_secs(bytes as u64 / SLOWEST), ..self }
+    }
+
+    /// Returns the patience for what is done when the statement has ended: a little.
+    pub(super) fn for_cleaning(self) -> Self {
+        let most = Duration::from_secs(8);
+        Self { silence: self.silence.min(most), whole: self.whole.min(most) }
+    }
+
     /// Waits for something that the server is to send.
     pub(super) async fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T, Failure> {
         timeout(self.silence, future).await.map_err(|_| {

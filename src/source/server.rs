@@ -1,19 +1,26 @@
 //! A web server for tests, on loopback, that answers as a test wants.
 
-use std::io::{BufRead, BufReader, Write};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// A request: its line and its headers, names in lower case.
+/// A request: its line, its headers with names in lower case, and its body.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) line: String,
     pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Request {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the method, such as `GET`.
+    pub(super) fn method(&self) -> &str {
+        self.line.split(' ').next().unwrap_or_default()
     }
 
     /// Returns the path without parameters.
@@ -79,6 +86,37 @@ impl Reply {
     }
 }
 
+/// Files of a server that can be written to.
+#[derive(Clone, Default)]
+pub(super) struct Files(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+
+impl Files {
+    /// Answers as a server does that takes PUT, GET and DELETE.
+    pub(super) fn answer(&self, request: &Request) -> Reply {
+        let mut files = self.0.lock().unwrap();
+        let path = request.path().to_owned();
+        match request.method() {
+            "PUT" => {
+                files.insert(path, request.body.clone());
+                Reply::new("201 Created", &[], b"")
+            }
+            "DELETE" if files.remove(&path).is_some() => Reply::new("204 No Content", &[], b""),
+            "GET" if files.contains_key(&path) => Reply::of_file(request, &files[&path], "\"1\""),
+            _ => Reply::new("404 Not Found", &[], b""),
+        }
+    }
+
+    /// Returns the paths of all files.
+    pub(super) fn paths(&self) -> Vec<String> {
+        self.0.lock().unwrap().keys().cloned().collect()
+    }
+
+    /// Puts a file there.
+    pub(super) fn put(&self, path: &str, content: &[u8]) {
+        self.0.lock().unwrap().insert(path.to_owned(), content.to_vec());
+    }
+}
+
 type Handler = dyn Fn(usize, &Request) -> Reply + Send + Sync;
 
 /// A server. It ends with the process.
@@ -131,13 +169,19 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, handler: &Handler) {
 }
 
 fn read_request(stream: &TcpStream) -> Option<Request> {
-    let mut lines = BufReader::new(stream).lines();
-    let line = lines.next()?.ok()?;
+    let mut reader = BufReader::new(stream);
+    let mut next = || {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().map(|_| line.trim_end().to_owned())
+    };
+    let line = next()?;
     let mut headers = Vec::new();
-    for header in lines {
-        let header = header.ok()?;
-        let Some((name, value)) = header.split_once(':') else { break };
+    while let Some((name, value)) = next()?.split_once(':') {
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    Some(Request { line, headers })
+    let mut request = Request { line, headers, body: Vec::new() };
+    let length = request.header("content-length").and_then(|length| length.parse().ok());
+    request.body.resize(length.unwrap_or(0), 0);
+    reader.read_exact(&mut request.body).ok()?;
+    Some(request)
 }

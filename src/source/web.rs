@@ -156,7 +156,7 @@ async fn read_answer(response: Response, asked_range: bool) -> Result<Answer, Fa
 }
 
 /// Reads what a server says about a failure.
-async fn read_failure(mut response: Response) -> Failure {
+pub(super) async fn read_failure(mut response: Response) -> Failure {
     let (status, headers) = (response.status(), response.headers().clone());
     let mut body = Vec::new();
     while body.len() < FAILURE_BYTES {

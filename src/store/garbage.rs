@@ -184,15 +184,17 @@ pub(super) fn remove_temporary_files(directory: &Path, ended: &[JobRecord], kept
     }
 }
 
-/// Removes a directory that a job made. Its name must be `wharf-<digits>`: nothing else in a user's
-/// `temp` is ours.
+/// Removes a directory that a job made. Its name must be `wharf-<digits>` or `wharf-<digits>-<digits>`:
+/// nothing else in a user's `temp` is ours.
 fn remove_job_directory(path: &Path) {
-    let digits = path
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = path
         .file_name()
         .and_then(|name| name.to_str())
         .and_then(|name| name.strip_prefix("wharf-"));
-    let ours = digits.is_some_and(|digits| {
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    let ours = numbers.is_some_and(|numbers| {
+        let (job, beside) = numbers.split_once('-').unwrap_or((numbers, "1"));
+        digits(job) && digits(beside)
     });
     let directory = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
     if ours && path.is_absolute() && directory {

@@ -122,7 +122,8 @@ impl Store {
                 job.running_status = None;
                 job.finished = Some(job.modified);
                 job.error = Some(CRASHED.to_owned());
-                job.temp_directories.clear();
+                // What lies on another machine needs credentials to be removed.
+                job.temp_directories.retain(|directory| !directory.starts_with('/'));
                 changes.put_job(&job)?;
             }
             Ok(())

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::record::JobLog;
+use super::temp::close_temp;
 use super::{Imported, Work, find_first, index_name, key_text, row_key_encoder};
 use crate::catalog::{Catalog, ColumnId, ForeignKey, IndexDescriptor, TableDescriptor};
 use crate::error::{Error, Notice, Result, SqlState};
@@ -387,7 +388,9 @@ impl Filling<'_> {
             written.iter().map(|segment| segment.bytes).sum()
         };
         let Filled { manifest, rows, index_entries } = filled;
-        let record = log.succeeded(context);
+        // All rows are in segments now.
+        let left = close_temp(context, self.work.temp);
+        let record = log.succeeded(context, left);
         context.store.update(|changes| {
             changes.use_claim(&self.base.claim);
             self.require_same(changes, &context.store.view())?;

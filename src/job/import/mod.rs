@@ -14,6 +14,7 @@ mod locate;
 mod record;
 mod schedule;
 mod task;
+mod temp;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use self::locate::{find_first, find_repeated};
 use self::record::JobLog;
 use self::schedule::{AllRead, read_all};
 use self::task::Shared;
+use self::temp::{close_temp, make_temp, try_temp};
 use super::constraint::RowRules;
 use super::event::{Event, Progress};
 use super::foreign_key::Reference;
@@ -39,7 +41,7 @@ use crate::catalog::{
 };
 use crate::error::{Error, Result, SqlState};
 use crate::plan::{self, ImportTarget};
-use crate::source::{Location, TempDirectory};
+use crate::source::TempDirectory;
 use crate::store::{Manifest, Segment};
 
 pub(crate) use self::key_text::key_text;
@@ -114,8 +116,14 @@ fn run_job(
     let rules = RowRules::compile(&table, &context.engine, &context.query)?;
     let layout = Layout::new(Arc::clone(&table))?;
     let job = context.store.reserve_job()?;
-    let temp = Arc::new(temp_directory(context, import, job)?);
+    let temp = make_temp(context, import, job)?;
+    // From here on a crash leaves a trace of what is in the directory.
     let mut log = JobLog::start(context, job, import, &temp)?;
+    if let Err(error) = try_temp(context, import, &temp, total_size(&files)) {
+        let left = close_temp(context, &temp);
+        log.fail(context, &error, left);
+        return Err(error);
+    }
     let space = RunSpace::new(Arc::clone(&temp), context.memory / 4);
     let shared = Shared {
         context,
@@ -130,33 +138,22 @@ fn run_job(
         unsorted: AtomicBool::new(false),
         stop_after: AtomicUsize::new(usize::MAX),
     };
-    let imported = work(&Work { shared: &shared, job }, &mut log);
+    let imported = work(&Work { shared: &shared, temp: &temp, job }, &mut log);
     if let Err(error) = &imported {
-        log.fail(context, error);
+        let left = close_temp(context, &temp);
+        log.fail(context, error, left);
     }
     imported
 }
 
-/// Makes the directory of temporary files: where the statement says, or in the database.
-fn temp_directory(
-    context: &JobContext,
-    import: &plan::Import,
-    job: JobId,
-) -> Result<TempDirectory> {
-    let temp = match &import.temp {
-        Some(temp) => context.access.temp_directory(&Location::parse(temp)?, job.0)?,
-        None => context.access.own_temp_directory(&context.store.path().join("tmp"), job.0)?,
-    };
-    temp.probe_writable()?;
-    if import.format.keep_temp {
-        temp.keep();
-    }
-    Ok(temp)
+/// Returns what the files have together, as far as it is known.
+fn total_size(files: &[InputFile]) -> u64 {
+    files.iter().map(InputFile::size).sum()
 }
 
 /// Fails if the disks cannot hold the import (spec/import.md, "Available Storage Requirements").
 fn require_space(context: &JobContext, files: &[InputFile]) -> Result {
-    let size: u64 = files.iter().map(InputFile::size).sum();
+    let size = total_size(files);
     let free = context.store.free_space()?;
     if free < size {
         return Err(Error::new(
@@ -192,6 +189,7 @@ impl Made {
 
 struct Work<'a> {
     shared: &'a Shared<'a>,
+    temp: &'a TempDirectory,
     job: JobId,
 }
 
@@ -369,7 +367,9 @@ impl Work<'_> {
             indexes: made.indexes.clone(),
             next_rowid: next_rowid(&made.segments),
         };
-        let record = log.succeeded(context);
+        // All rows are in segments now.
+        let left = close_temp(context, self.temp);
+        let record = log.succeeded(context, left);
         context.store.update(|changes| {
             require_new(changes.catalog, table)?;
             changes.put_table(table)?;

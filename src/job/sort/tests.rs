@@ -144,7 +144,7 @@ fn space(base: &std::path::Path, memory: u64) -> Arc<RunSpace> {
 /// Returns all rows of a run.
 fn read(run: &Run) -> RecordBatch {
     let mut buffer = RowBuffer::new(run.schema()).unwrap();
-    let mut reader: RunReader<'_> = run.read_from(None).unwrap();
+    let mut reader: RunReader<'_> = run.read_from(None, None).unwrap();
     while let Some(rows) = reader.advance().unwrap() {
         buffer.take(reader.block(), rows, 0..rows).unwrap();
     }
