@@ -220,6 +220,52 @@ fn too_little_temporary_space_is_refused_before_data_is_read() {
     scene.require_clean_and_importable();
 }
 
+/// Runs an import of `file` with a file system of `size` mounted at `place`, which nobody else sees;
+/// `None` if that is not permitted here.
+fn run_on_small_disk(scene: &Scene, place: &str, size: &str, file: &str) -> Option<Output> {
+    let script = format!(
+        "mkdir -p {place} && mount -t tmpfs -o size={size} none {place} || exit 99; exec \"$0\" \"$@\""
+    );
+    let database = if place == "other" { "other/shop" } else { "shop" };
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", &script, env!("CARGO_BIN_EXE_wharf"), "--no-init", database])
+        .args(["--memory", "1MiB", "-e", GATE, "-e", &import(file)])
+        .args(["--format", "csv"])
+        .current_dir(scene.directory.path())
+        .output()
+        .ok()?;
+    (!output.stdout.is_empty()).then_some(output)
+}
+
+#[test]
+fn a_disk_that_is_too_small_is_refused_before_data_is_read() {
+    let scene = Scene::new();
+    for (place, words) in [("tmp", "\"tmp\" has "), ("other", "database directory has ")] {
+        let Some(output) = run_on_small_disk(&scene, place, "2m", "data.csv") else { return };
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stderr(&output).contains("SQLSTATE: 53100"), "{}", stderr(&output));
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+        scene.require_clean_and_importable();
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_is_a_clean_error() {
+    let scene = Scene::new();
+    let packed = Command::new("gzip").arg("data.csv").current_dir(scene.directory.path()).status();
+    assert!(packed.expect("gzip runs").success());
+    for place in ["tmp", "other"] {
+        // The compressed file is smaller than the disk, its rows are not.
+        let Some(output) = run_on_small_disk(&scene, place, "2500k", "data.csv.gz") else { return };
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stderr(&output).contains("SQLSTATE: 53100"), "{}", stderr(&output));
+        assert!(!stderr(&output).contains(" bytes free"), "{}", stderr(&output));
+        assert_eq!(files_below(&scene.path("tmp")), Vec::<PathBuf>::new(), "temp holds files");
+        let orphans = files_below(&scene.path("shop/data"));
+        assert_eq!(orphans, Vec::<PathBuf>::new(), "orphans were left");
+    }
+}
+
 #[test]
 fn a_query_beyond_its_memory_is_refused() {
     let scene = Scene::new();

@@ -41,6 +41,8 @@ mod server;
 mod servers;
 #[path = "locations/store.rs"]
 mod store;
+#[path = "locations/temp_refusals.rs"]
+mod temp_refusals;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
@@ -115,6 +117,11 @@ fn collect(servers: &Arc<Servers>, rewrite: bool) -> Collected {
             refusal.check(servers);
         });
     }
+    for refusal in temp_refusals::TEMP_REFUSALS {
+        all.add(format!("temp_refusal/{}", refusal.name), refusal.programs, |servers| {
+            refusal.check(servers);
+        });
+    }
     for canary in canary::CANARIES {
         all.add(format!("canary/{}", canary.name), canary.programs, |servers| {
             canary.check(servers);
@@ -126,9 +133,8 @@ fn collect(servers: &Arc<Servers>, rewrite: bool) -> Collected {
         all.add(format!("seed/example_{}", number + 1), azure, move |servers| {
             seed::check(number, false, servers);
         });
-        // Until temp is taken there, the example is run with another one.
         all.add(format!("seed/example_{}_with_temp", number + 1), azure, move |servers| {
-            seed::check(number, Store::Azure.takes_temp(), servers);
+            seed::check(number, true, servers);
         });
     }
     let every = [Program::Azurite, Program::Moto, Program::Nginx, Program::Python];

@@ -52,9 +52,6 @@ impl Store {
         Self::AzureBlob,
     ];
 
-    /// Those that `temp` may be at, as far as it is built. Others must be refused.
-    const WITH_TEMP: &[Self] = &[Self::Path, Self::File, Self::Nodelocal];
-
     /// Returns its name in the names of tests.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -94,9 +91,9 @@ impl Store {
         !matches!(self, Self::Http | Self::HttpWhole | Self::Https)
     }
 
-    /// Returns whether `temp` may be there.
-    pub(crate) fn takes_temp(self) -> bool {
-        Self::WITH_TEMP.contains(&self)
+    /// Returns whether it is this machine, so that no credentials are needed to clean up.
+    pub(crate) fn is_local(self) -> bool {
+        matches!(self, Self::Path | Self::File | Self::Nodelocal)
     }
 
     /// Returns whether files can be written there at all.
