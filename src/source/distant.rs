@@ -35,7 +35,7 @@ fn quick() -> NetworkOptions {
 fn patient() -> NetworkOptions {
     NetworkOptions {
         silence: Duration::from_secs(20),
-        patience: Duration::from_secs(60),
+        patience: Duration::from_mins(1),
         ..NetworkOptions::default()
     }
 }
@@ -154,10 +154,10 @@ fn reads_empty_files() {
 
 #[test]
 fn goes_on_where_a_connection_broke() {
+    const BLOCK: usize = 4 << 20;
     let content = sample(9_000_000);
     let served = content.clone();
     // Blocks are asked for side by side, in any order: what fails is the second one, four times.
-    const BLOCK: usize = 4 << 20;
     let failures = AtomicUsize::new(0);
     let server = Server::start(move |_, request| {
         let reply = Reply::of_file(request, &served, "\"1\"");

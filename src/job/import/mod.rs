@@ -119,7 +119,7 @@ fn run_job(
     let temp = make_temp(context, import, job)?;
     // From here on a crash leaves a trace of what is in the directory.
     let mut log = JobLog::start(context, job, import, &temp)?;
-    if let Err(error) = try_temp(context, import, &temp, total_size(&files)) {
+    if let Err(error) = try_temp(context, import, &temp, total_size(files)) {
         let left = close_temp(context, &temp);
         log.fail(context, &error, left);
         return Err(error);
