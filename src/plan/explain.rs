@@ -180,6 +180,25 @@ fn format_line(format: &super::DataFormat) -> String {
             parts.push(format!("delimiter {:?}", csv.delimiter));
             parts.extend(csv.comment.map(|comment| format!("comment {comment:?}")));
         }
+        FormatKind::Delimited(format) => {
+            parts.push(format!("fields_terminated_by {:?}", format.fields_terminated_by));
+            parts.push(format!("rows_terminated_by {:?}", format.rows_terminated_by));
+            let enclosed = format.fields_enclosed_by;
+            parts.extend(enclosed.map(|character| format!("fields_enclosed_by {character:?}")));
+            let escaped = format.fields_escaped_by;
+            parts.extend(escaped.map(|character| format!("fields_escaped_by {character:?}")));
+        }
+        FormatKind::PgCopy(format) => parts.push(format!("delimiter {:?}", format.delimiter)),
+        FormatKind::Avro(format) => {
+            let flags = [
+                (format.data_as_binary_records, "data_as_binary_records"),
+                (format.data_as_json_records, "data_as_json_records"),
+                (format.strict_validation, "strict_validation"),
+            ];
+            let given = flags.into_iter().filter(|(given, _)| *given);
+            parts.extend(given.map(|(_, name)| name.to_owned()));
+        }
+        FormatKind::Json(_) | FormatKind::NdJson(_) | FormatKind::Parquet(_) => {}
     }
     if let Some(nullif) = &format.nullif {
         parts.push(format!("nullif {nullif:?}"));
@@ -200,7 +219,12 @@ fn format_line(format: &super::DataFormat) -> String {
     }
     match &format.kind {
         FormatKind::Csv(csv) if csv.strict_quotes => parts.push("strict_quotes".to_owned()),
-        FormatKind::Csv(_) => {}
+        FormatKind::Json(named) | FormatKind::NdJson(named) | FormatKind::Parquet(named)
+            if named.ignore_unknown_fields =>
+        {
+            parts.push("ignore_unknown_fields".to_owned());
+        }
+        _ => {}
     }
     let decompress = match format.decompress {
         Decompress::Auto => "",

@@ -128,10 +128,7 @@ pub(super) fn find_format(format: &Ident) -> Result<FormatName> {
             format!("unsupported import format: \"{}\"", format.value),
         )
         .at(format.span)
-        .hint(match FormatName::ALL {
-            [_] => "The one format so far is CSV.".to_owned(),
-            _ => format!("The formats are {}.", known().collect::<Vec<_>>().join(", ")),
-        })
+        .hint(format!("The formats are {}.", known().collect::<Vec<_>>().join(", ")))
     })
 }
 
@@ -171,6 +168,7 @@ fn check_places(import: &ImportTable, options: &Options) -> Result {
     if let Some(temp) = &options.temp {
         option::location(temp)?;
     }
+    options.schema_uri.iter().try_for_each(option::location)?;
     if let ImportSchema::File(url) = &import.schema {
         option::location(url)?;
     }
@@ -320,7 +318,7 @@ pub(super) fn described_options(options: &[OptionPair], absolute: Absolute<'_>) 
     for option in &mut options {
         if let Some(value) = &mut option.value {
             value.kind = ValueKind::String;
-            if option.key.value == "temp" {
+            if matches!(option.key.value.as_str(), "temp" | "schema_uri") {
                 value.text = (absolute.0)(&value.text);
             }
         }
@@ -354,7 +352,7 @@ mod tests {
         assert_eq!(import.table().name, "t");
         assert_eq!(import.files, ["f.csv"]);
         assert_eq!(import.temp.as_deref(), Some("tmp"));
-        let FormatKind::Csv(csv) = &import.format.kind;
+        let FormatKind::Csv(csv) = &import.format.kind else { panic!("no CSV") };
         assert_eq!(csv.delimiter, '|');
         assert_eq!(import.format.nullif, None);
     }

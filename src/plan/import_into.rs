@@ -174,7 +174,8 @@ fn check_mode(table: &TableDescriptor, import: &ast::ImportInto, mode: ImportMod
 
 /// Checks the form of every URL, and whether the user may use it.
 fn check_places(planner: &Planner<'_>, import: &ast::ImportInto, options: &Options) -> Result {
-    let places = || options.temp.iter().filter(|temp| !temp.text.is_empty()).chain(&import.files);
+    let temp = options.temp.as_ref().filter(|temp| !temp.text.is_empty());
+    let places = || temp.into_iter().chain(&options.schema_uri).chain(&import.files);
     places().try_for_each(option::location)?;
     if planner.is_root() {
         return Ok(());

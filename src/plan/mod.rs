@@ -22,6 +22,7 @@ mod import;
 mod import_into;
 mod insert;
 mod option;
+mod option_format;
 mod privilege;
 mod query;
 mod resolve;
@@ -33,7 +34,10 @@ mod transaction;
 mod user;
 mod variable;
 
-pub use format::{CsvFormat, DataFormat, Decompress, FormatKind, FormatName, Header};
+pub use format::{
+    AvroFormat, CsvFormat, DataFormat, Decompress, DelimitedFormat, FormatKind, FormatName, Header,
+    NamedFormat, PgCopyFormat,
+};
 pub use import_into::require_values;
 pub use option::{OptionHelp, option_help};
 pub use setting::{CLUSTER_SETTINGS, ClusterSetting, SettingKind, cluster_setting};

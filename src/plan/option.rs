@@ -5,8 +5,12 @@
 //! whether the format takes them; the values follow, in the order of the table (spec of IMPORT,
 //! "Order of checks").
 
+use super::option_format;
 use super::suggestion::did_you_mean;
-use super::{CsvFormat, DataFormat, Decompress, FormatKind, FormatName, Header, ImportMode};
+use super::{
+    AvroFormat, CsvFormat, DataFormat, Decompress, DelimitedFormat, FormatKind, FormatName, Header,
+    ImportMode, NamedFormat, PgCopyFormat,
+};
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::source::Location;
 use crate::syntax::ast::{OptionPair, Value, ValueKind};
@@ -15,10 +19,20 @@ use crate::syntax::ast::{OptionPair, Value, ValueKind};
 pub(super) struct Options {
     /// Where temporary files go, with the place of the literal.
     pub temp: Option<Value>,
+    /// Where the schema of Avro is, with the place of the literal.
+    pub schema_uri: Option<Value>,
     /// How the files are written.
     pub format: DataFormat,
     /// What CSV alone needs to know.
     csv: CsvFormat,
+    /// What DELIMITED alone needs to know.
+    pub(super) delimited: DelimitedFormat,
+    /// What PGCOPY alone needs to know.
+    pub(super) pgcopy: PgCopyFormat,
+    /// What AVRO alone needs to know.
+    pub(super) avro: AvroFormat,
+    /// What the formats with named fields need to know.
+    pub(super) named: NamedFormat,
     /// What to tell the user about options.
     pub notices: Vec<Notice>,
     /// What IMPORT INTO does with keys that exist.
@@ -40,7 +54,7 @@ const INTO_ONLY: &[&str] = &["allow_quoted_null", "mode"];
 
 /// What an option takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Takes {
+pub(super) enum Takes {
     /// No value.
     Flag,
     /// The URL or path of a directory.
@@ -58,19 +72,19 @@ enum Takes {
 }
 
 /// An option.
-struct Spec {
+pub(super) struct Spec {
     /// Its key.
-    name: &'static str,
+    pub(super) name: &'static str,
     /// The formats that take it.
-    of: &'static [FormatName],
+    pub(super) of: &'static [FormatName],
     /// What it takes.
-    takes: Takes,
+    pub(super) takes: Takes,
     /// The value that it has if it is not given, as the reference shows it.
-    default: &'static str,
+    pub(super) default: &'static str,
     /// What it means.
-    doc: &'static str,
+    pub(super) doc: &'static str,
     /// Checks a value, and keeps it. A flag gets an empty text.
-    set: fn(&mut Options, &Value) -> Result,
+    pub(super) set: fn(&mut Options, &Value) -> Result,
 }
 
 /// What the reference and `\h` say of an option.
@@ -89,7 +103,18 @@ pub struct OptionHelp {
 }
 
 /// Every format.
-const ALL: &[FormatName] = &[FormatName::Csv];
+const ALL: &[FormatName] = &[
+    FormatName::Csv,
+    FormatName::Delimited,
+    FormatName::PgCopy,
+    FormatName::Json,
+    FormatName::NdJson,
+    FormatName::Parquet,
+    FormatName::Avro,
+];
+
+/// The formats of records that follow one another without names.
+const LINES: &[FormatName] = &[FormatName::Csv, FormatName::Delimited, FormatName::PgCopy];
 
 /// CSV alone.
 const CSV: &[FormatName] = &[FormatName::Csv];
@@ -132,7 +157,7 @@ const OPTIONS: &[Spec] = &[
     },
     Spec {
         name: "nullif",
-        of: ALL,
+        of: CSV,
         takes: Takes::Text,
         default: "none",
         doc: "the text that means NULL: in IMPORT TABLE quoted or not, and without it nothing is \
@@ -164,7 +189,7 @@ const OPTIONS: &[Spec] = &[
     },
     Spec {
         name: "skip",
-        of: ALL,
+        of: LINES,
         takes: Takes::Count,
         default: "'0'",
         doc: "how many records to pass over at the head of each file",
@@ -227,7 +252,7 @@ const OPTIONS: &[Spec] = &[
         default: "none",
         doc: "accepted for CockroachDB's scripts; no effect",
         set: |options, value| {
-            if !is_size(&value.text) {
+            if size(&value.text).is_none() {
                 return Err(invalid(&format!("invalid sstsize value: \"{}\"", value.text), value)
                     .hint("Use bytes, such as 1000000, or text such as '64MB'."));
             }
@@ -259,10 +284,14 @@ const OPTIONS: &[Spec] = &[
     },
 ];
 
+/// Returns the options of all formats.
+fn specs() -> impl Iterator<Item = &'static Spec> {
+    OPTIONS.iter().chain(option_format::OPTIONS)
+}
+
 /// Returns what the reference says of each option of IMPORT, in the order of the table.
 pub fn option_help() -> Vec<OptionHelp> {
-    OPTIONS
-        .iter()
+    specs()
         .map(|spec| OptionHelp {
             name: spec.name,
             formats: if spec.of.len() == ALL.len() { &[] } else { spec.of },
@@ -300,10 +329,10 @@ pub(super) fn check_keys(pairs: &[OptionPair], kind: ImportKind) -> Result<Given
     let mut given: Vec<(&'static Spec, &OptionPair)> = Vec::new();
     for pair in pairs {
         let key = &pair.key;
-        let Some(spec) = OPTIONS.iter().find(|spec| spec.name == key.value) else {
+        let Some(spec) = specs().find(|spec| spec.name == key.value) else {
             let error =
                 Error::new(SqlState::SYNTAX_ERROR, format!("invalid option \"{}\"", key.value));
-            let known = OPTIONS.iter().map(|spec| spec.name);
+            let known = specs().map(|spec| spec.name);
             return Err(did_you_mean(error.at(key.span), &key.value, known));
         };
         let name = spec.name;
@@ -350,13 +379,12 @@ impl Given<'_> {
     pub(super) fn check_format(&self, format: FormatName) -> Result {
         for (spec, pair) in &self.0 {
             let name = spec.name;
-            if OPTIONS.iter().any(|spec| spec.name == name && spec.of.contains(&format)) {
+            if specs().any(|spec| spec.name == name && spec.of.contains(&format)) {
                 continue;
             }
             let word = format.word();
             let message = format!("invalid option \"{name}\" specified for {word} import format");
-            let takers: Vec<&str> = OPTIONS
-                .iter()
+            let takers: Vec<&str> = specs()
                 .filter(|spec| spec.name == name)
                 .flat_map(|spec| spec.of.iter().map(|format| format.word()))
                 .collect();
@@ -370,12 +398,21 @@ impl Given<'_> {
     /// Checks the values, in the order of the table.
     pub(super) fn read(&self, format: FormatName) -> Result<Options> {
         let mut options = Options::new(format);
-        for spec in OPTIONS.iter().filter(|spec| spec.of.contains(&format)) {
+        for spec in specs().filter(|spec| spec.of.contains(&format)) {
             let Some((_, pair)) = self.0.iter().find(|(each, _)| each.name == spec.name) else {
                 continue;
             };
             let flag = Value { text: String::new(), kind: ValueKind::Word, span: pair.key.span };
             (spec.set)(&mut options, pair.value.as_ref().unwrap_or(&flag))?;
+        }
+        if !options.delimited.is_clear() {
+            return Err(Error::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                "separators, enclosure and escape of DELIMITED files must differ",
+            ));
+        }
+        if let Some(problem) = options.avro.problem() {
+            return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, problem));
         }
         options.finish(format);
         Ok(options)
@@ -387,6 +424,7 @@ impl Options {
     fn new(format: FormatName) -> Self {
         let mut options = Self {
             temp: None,
+            schema_uri: None,
             format: DataFormat {
                 nullif: None,
                 decompress: Decompress::Auto,
@@ -397,6 +435,10 @@ impl Options {
                 kind: FormatKind::Csv(CsvFormat::default()),
             },
             csv: CsvFormat::default(),
+            delimited: DelimitedFormat::default(),
+            pgcopy: PgCopyFormat::default(),
+            avro: AvroFormat::default(),
+            named: NamedFormat::default(),
             notices: Vec::new(),
             mode: ImportMode::Insert,
         };
@@ -408,6 +450,12 @@ impl Options {
     fn finish(&mut self, format: FormatName) {
         self.format.kind = match format {
             FormatName::Csv => FormatKind::Csv(self.csv.clone()),
+            FormatName::Delimited => FormatKind::Delimited(self.delimited.clone()),
+            FormatName::PgCopy => FormatKind::PgCopy(self.pgcopy.clone()),
+            FormatName::Json => FormatKind::Json(self.named.clone()),
+            FormatName::Avro => FormatKind::Avro(self.avro.clone()),
+            FormatName::Parquet => FormatKind::Parquet(self.named.clone()),
+            FormatName::NdJson => FormatKind::NdJson(self.named.clone()),
         };
     }
 }
@@ -426,7 +474,7 @@ pub(super) fn location(value: &Value) -> Result {
     Location::parse(&value.text).map(|_| ()).map_err(|error| error.at(value.span))
 }
 
-fn invalid(message: &str, value: &Value) -> Error {
+pub(super) fn invalid(message: &str, value: &Value) -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, message).at(value.span)
 }
 
@@ -541,15 +589,30 @@ fn set_decompress(options: &mut Options, value: &Value) -> Result {
     Ok(())
 }
 
-/// Returns whether a text is a size as people write it: `10`, `10B`, `10K`, `1.5 GiB`.
-fn is_size(text: &str) -> bool {
+/// Returns how many bytes a size means as people write it: `10`, `10B`, `10K`, `1.5 GiB`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "no size is below zero, and one above the largest number becomes that"
+)]
+pub(super) fn size(text: &str) -> Option<u64> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let unit = unit.trim_start().to_lowercase();
+    let thousand = if unit.ends_with("ib") { 1024.0_f64 } else { 1000.0 };
     let prefix = unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit);
-    let prefixed = matches!(prefix, "k" | "m" | "g" | "t" | "p" | "e");
-    number.parse::<f64>().is_ok() && (prefixed || matches!(unit.as_str(), "" | "b"))
+    let power = match prefix {
+        "" if unit != "ib" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        "p" => 5,
+        "e" => 6,
+        _ => return None,
+    };
+    Some((number.parse::<f64>().ok()? * thousand.powi(power)) as u64)
 }
 
 #[cfg(test)]
@@ -562,7 +625,7 @@ mod tests {
     }
 
     fn check_csv(with: &str, expected: impl Fn(&CsvFormat) -> bool) {
-        let FormatKind::Csv(csv) = import_with(with).format.kind;
+        let FormatKind::Csv(csv) = import_with(with).format.kind else { panic!("{with}") };
         assert!(expected(&csv), "{with}");
     }
 
@@ -655,11 +718,13 @@ mod tests {
 
     #[test]
     fn knows_sizes() {
+        assert_eq!(size("10GB"), Some(10_000_000_000));
+        assert_eq!(size("1.5 KiB"), Some(1536));
         for size in ["10", "10B", "10K", "10KB", "64MB", "1.5 GiB", "10k"] {
-            assert!(is_size(size), "{size}");
+            assert!(super::size(size).is_some(), "{size}");
         }
         for size in ["", "B", "x", "10X", "1.2.3", "-1", "10 KBB"] {
-            assert!(!is_size(size), "{size}");
+            assert!(super::size(size).is_none(), "{size}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with a record, and the words for it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::error::SqlState;
@@ -49,6 +50,45 @@ pub enum RecordFault {
     },
     /// The piece is too large for 32-bit offsets.
     TooLong,
+    /// The record breaks the rules of a format other than CSV.
+    Format(Box<FormatFault>),
+}
+
+/// How a record breaks the rules of its format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormatFault {
+    /// The class of the problem.
+    pub code: SqlState,
+    /// What is wrong.
+    pub message: Cow<'static, str>,
+    /// What to do about it.
+    pub hint: Option<&'static str>,
+    /// Whether one byte is at fault rather than the record as a whole.
+    pub of_byte: bool,
+}
+
+impl FormatFault {
+    /// Returns the fault of a record that is malformed.
+    pub(super) fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        let code = SqlState::BAD_COPY_FILE_FORMAT;
+        Self { code, message: message.into(), hint: None, of_byte: false }
+    }
+
+    /// Returns the fault of a value that nests too deeply.
+    pub(super) fn too_deep() -> Self {
+        let fault = Self::new("value nests deeper than 128 levels");
+        Self { code: SqlState::STATEMENT_TOO_COMPLEX, ..fault }
+    }
+
+    /// Says that one byte is at fault.
+    pub(super) fn of_byte(self) -> Self {
+        Self { of_byte: true, ..self }
+    }
+
+    /// Says what to do about it.
+    pub(super) fn hint(self, hint: &'static str) -> Self {
+        Self { hint: Some(hint), ..self }
+    }
 }
 
 impl RecordError {
@@ -59,10 +99,19 @@ impl RecordError {
 
     /// Returns the class of the problem.
     pub fn code(&self) -> SqlState {
-        match self.fault {
+        match &self.fault {
+            RecordFault::Format(fault) => fault.code,
             RecordFault::Dialect => SqlState::INVALID_PARAMETER_VALUE,
             RecordFault::TooLong => SqlState::PROGRAM_LIMIT_EXCEEDED,
             _ => SqlState::BAD_COPY_FILE_FORMAT,
+        }
+    }
+
+    /// Returns what to do about it, if there is something to say.
+    pub fn hint(&self) -> Option<&'static str> {
+        match &self.fault {
+            RecordFault::Format(fault) => fault.hint,
+            _ => None,
         }
     }
 
@@ -83,16 +132,17 @@ impl RecordError {
             };
             format!("{record}parse error on line {}, column {column}", first_line + lines)
         };
-        match self.fault {
+        match &self.fault {
+            RecordFault::Format(fault) => fault.message.clone().into_owned(),
             RecordFault::Dialect => "csv: invalid field or comment delimiter".to_owned(),
             RecordFault::FieldCount { expected, got } => {
                 format!("expected {expected} fields, got {got}")
             }
             RecordFault::BareQuote { lines, column } => {
-                format!("{}: bare \" in non-quoted-field", place(lines, column))
+                format!("{}: bare \" in non-quoted-field", place(*lines, *column))
             }
             RecordFault::StrayQuote { lines, column } => {
-                format!("{}: extraneous or missing \" in quoted-field", place(lines, column))
+                format!("{}: extraneous or missing \" in quoted-field", place(*lines, *column))
             }
             RecordFault::TooLong => {
                 format!("record is longer than {} bytes", super::reader::LONGEST_PIECE)

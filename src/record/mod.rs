@@ -1,19 +1,27 @@
 //! Bytes to records with positions: CSV first, then the other formats.
 //!
-//! In come pieces of a decompressed file and a [`Dialect`]; out go [`Records`]: where each decoded
-//! field lies, where each record starts, and what was odd about it. Two readers share the work and
-//! are proven equal by the tests: bit masks over blocks of 64 bytes (`fast`) for what well-formed
+//! In come pieces of a decompressed file and a [`TextFormat`]; out go [`Records`]: where each decoded
+//! field lies, where each record starts, and what was odd about it. Each format has a reader of
+//! its own behind [`TextReader`]. For CSV two share the work and are proven equal by the tests: bit masks over blocks of 64 bytes (`fast`) for what well-formed
 //! files hold, and an exact state machine (`exact`) for everything else. The module knows neither
 //! types nor files: cells are bytes, and physical lines are counted by the caller from offsets.
 
+mod avro;
+mod avro_json;
+mod avro_schema;
+mod avro_value;
 mod blocks;
 mod cut;
+mod delimited;
 mod dialect;
 mod error;
 mod exact;
 mod fast;
 mod format;
+mod json;
+mod json_scan;
 mod lines;
+mod pgcopy;
 mod reader;
 mod records;
 mod write;
@@ -23,11 +31,16 @@ mod cases;
 #[cfg(test)]
 mod properties;
 
+pub use avro::{AvroFormat, AvroLayout};
+pub use avro_schema::AvroSchema;
 pub use cut::guess_record_start;
+pub use delimited::DelimitedFormat;
 pub use dialect::Dialect;
-pub use error::{RecordError, RecordFault};
+pub use error::{FormatFault, RecordError, RecordFault};
 pub use format::{TextFormat, TextReader};
+pub use json::{JsonField, JsonForm, JsonFormat};
 pub use lines::{count_lines, count_lines_to, strip_bom};
+pub use pgcopy::PgCopyFormat;
 pub use reader::Reader;
 pub use records::Records;
 pub use write::CsvWriter;

@@ -12,10 +12,20 @@ pub struct Records {
     pub count: usize,
     /// The offset in the piece of the first byte of each record.
     pub starts: Vec<u32>,
-    /// The text of fields whose doubled quotes had to be taken out.
+    /// The offset behind the last byte of each record, line end not counted. Not filled by the reader
+    /// of CSV.
+    pub ends: Vec<u32>,
+    /// The text of fields whose quotes or escapes had to be taken out.
     pub unescaped: Vec<u8>,
     /// One bit per field, in the order of `spans`: whether it was quoted. Filled only on request.
     pub quoted: Option<Vec<u64>>,
+    /// One bit per field, in the order of `spans`: whether the record says that it is NULL. Bits that
+    /// are not there are not set; nothing if none is.
+    pub nulls: Option<Vec<u64>>,
+    /// The same for fields that the record lacks, which are among `nulls` too.
+    pub missing: Option<Vec<u64>>,
+    /// Whether the data ends behind the last record, whatever follows in the file.
+    pub ended: bool,
     /// The records in which a lazy quote swallowed at least one line break: the break stands in
     /// a quoted field after a quote that neither ended the field nor was doubled, or in a quoted
     /// field that the file ended in.
@@ -39,12 +49,42 @@ impl Records {
         self.fields = fields;
         self.count = 0;
         self.starts.clear();
+        self.ends.clear();
+        self.nulls = None;
+        self.missing = None;
+        self.ended = false;
         self.unescaped.clear();
         self.swallowed.clear();
         if let Some(quoted) = &mut self.quoted {
             quoted.clear();
         }
         Spans::over(std::mem::take(&mut self.spans))
+    }
+
+    /// Empties the table for records of `fields` fields.
+    pub(super) fn restart_empty(&mut self, fields: usize) {
+        self.spans = self.restart(fields).finish();
+    }
+
+    /// Takes back what was kept of a record behind the last one that counts.
+    pub(super) fn forget_unfinished(&mut self) {
+        let filled = self.count * self.fields;
+        self.spans.truncate(filled);
+        for bits in [&mut self.nulls, &mut self.missing].into_iter().flatten() {
+            truncate_bits(bits, filled);
+        }
+    }
+
+    /// Returns whether the record says that a field is NULL.
+    #[inline]
+    pub fn is_null(&self, record: usize, field: usize) -> bool {
+        self.nulls.as_ref().is_some_and(|nulls| has_bit(nulls, record * self.fields + field))
+    }
+
+    /// Returns whether a record lacks a field.
+    #[inline]
+    pub fn is_missing(&self, record: usize, field: usize) -> bool {
+        self.missing.as_ref().is_some_and(|missing| has_bit(missing, record * self.fields + field))
     }
 
     /// Returns the decoded text of a field; `bytes` is the piece that was read.
@@ -157,6 +197,21 @@ pub(super) fn push_bits(words: &mut Vec<u64>, first: usize, bits: u64) {
     words[word] |= bits << shift;
     // Two shifts, because one by 64 is none.
     words[word + 1] |= bits >> 1 >> (63 - shift);
+}
+
+/// Sets one bit.
+#[inline]
+pub(super) fn set_bit(words: &mut Vec<u64>, index: usize) {
+    if words.len() <= index / 64 {
+        words.resize(index / 64 + 1, 0);
+    }
+    words[index / 64] |= 1 << (index % 64);
+}
+
+/// Returns whether a bit is set.
+#[inline]
+fn has_bit(words: &[u64], index: usize) -> bool {
+    words.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
 }
 
 /// Takes back all but the first `count` bits.

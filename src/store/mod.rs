@@ -12,6 +12,7 @@ mod garbage;
 mod lock;
 mod manifest;
 mod panic;
+mod parquet_file;
 mod recovery;
 mod rows;
 mod segment;
@@ -25,6 +26,7 @@ mod tests;
 pub use changes::Changes;
 pub use claim::TableClaim;
 pub use manifest::{ColumnStatistics, Manifest, RowIds, Segment};
+pub use parquet_file::{ParquetFile, ParquetRows};
 pub use segment::{
     ColumnFilter, ColumnRange, ScanRequest, SegmentColumn, SegmentScan, SegmentWriter,
 };

@@ -1,4 +1,4 @@
-//! Panics of redb become errors: it asserts what a damaged file can break.
+//! Panics of redb and Parquet become errors: they assert what a damaged file can break.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Once;
 
 use super::error::damaged;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 thread_local! {
     /// Whether a panic of this thread is expected and not to be printed.
@@ -17,6 +17,14 @@ thread_local! {
 ///
 /// The panic is not printed. `work` must leave nothing half done that is used afterwards.
 pub(super) fn caught<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    caught_or(work, |why| damaged(path, format!("Reading it failed an assertion: {why}.")))
+}
+
+/// Runs `work`; a panic in it is the error that `told` makes of its words. Otherwise as `caught`.
+pub(super) fn caught_or<T>(
+    work: impl FnOnce() -> Result<T>,
+    told: impl FnOnce(&str) -> Error,
+) -> Result<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let print = take_hook();
@@ -35,7 +43,7 @@ pub(super) fn caught<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no reason given");
-        Err(damaged(path, format!("Reading it failed an assertion: {text}.")))
+        Err(told(text))
     })
 }
 

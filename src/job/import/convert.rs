@@ -1,16 +1,20 @@
 //! Records to typed rows: one column after the other, with the first faulty row found exactly.
 
-use arrow::array::{ArrayRef, BooleanBufferBuilder, RecordBatch};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BinaryArray, BooleanArray, BooleanBufferBuilder, RecordBatch};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use arrow::compute::kernels::zip::zip;
 
 use super::fault::Fault;
 use super::input::{ColumnSource, InputFile};
 use crate::error::Result;
 use crate::job::constraint::RowRules;
+use crate::job::key::arrow_error;
 use crate::job::table::Layout;
-use crate::plan::{Import, ImportTarget};
+use crate::plan::{FormatKind, Import, ImportTarget};
 use crate::record::Records;
-use crate::types::{self, Cells};
+use crate::types::{self, Cells, SqlType};
 
 /// Turns the records of a file into rows of the table.
 pub(crate) struct Converter<'a> {
@@ -20,6 +24,10 @@ pub(crate) struct Converter<'a> {
     pub(crate) rules: &'a RowRules,
     /// Which fields are NULL.
     pub(crate) nulls: NullRule<'a>,
+    /// The words before the name of a column in which a value is wrong.
+    pub(crate) parse_words: &'static str,
+    /// Whether cells of BYTES columns are taken as they are, without a form of their own.
+    pub(crate) plain_bytes: bool,
 }
 
 /// Which fields are NULL.
@@ -34,7 +42,14 @@ pub(crate) enum NullRule<'a> {
 impl<'a> NullRule<'a> {
     /// Returns the rule of an import.
     pub(crate) fn of(import: &'a Import) -> Self {
-        let text = import.format.nullif.as_deref();
+        let text = match &import.format.kind {
+            // Their readers look for NULL themselves, or know it without a text.
+            FormatKind::PgCopy(_) | FormatKind::Parquet(_) | FormatKind::Avro(_) => None,
+            _ => import.format.nullif.as_deref(),
+        };
+        if !matches!(import.format.kind, FormatKind::Csv(_)) {
+            return Self::Text(text);
+        }
         match &import.target {
             ImportTarget::New(_) => Self::Text(text),
             ImportTarget::Into(_) if import.format.allows_quoted_null() => {
@@ -78,6 +93,16 @@ pub(crate) struct Piece<'a> {
     pub(crate) utf8: bool,
 }
 
+impl<'a> Piece<'a> {
+    /// Returns where a record is: where the bytes start in the file, the bytes, cut behind the record if
+    /// its end is known, and its start in them.
+    fn place(&self, row: usize) -> (u64, &'a [u8], usize) {
+        let bytes = self.raw.as_slice();
+        let end = self.records.ends.get(row).map_or(bytes.len(), |end| *end as usize);
+        (self.base, &bytes[..end], self.records.starts[row] as usize)
+    }
+}
+
 impl Converter<'_> {
     /// Returns the rows of `piece`, or those before the first faulty one and its fault, whose
     /// `rows_before` counts within the piece.
@@ -117,8 +142,15 @@ impl Converter<'_> {
                 ColumnSource::Field(field) => {
                     let nulls = self.nulls(piece, *field, rows);
                     let cells = cells(piece, *field, rows, nulls.as_ref());
-                    match types::parse_column(&self.layout.columns[position].sql_type, &cells) {
-                        Ok(values) => Some(values),
+                    let sql_type = &self.layout.columns[position].sql_type;
+                    let parsed = match sql_type {
+                        SqlType::Bytes if self.plain_bytes => Ok(bytes_as_they_are(&cells)),
+                        sql_type => types::parse_column(sql_type, &cells),
+                    };
+                    match parsed {
+                        Ok(values) => {
+                            Some(self.fill_missing(values, piece, (position, *field), rows)?)
+                        }
                         Err(error) => {
                             let row = error.row;
                             if first.as_ref().is_none_or(|(first, _)| row < *first) {
@@ -136,10 +168,8 @@ impl Converter<'_> {
             return Ok(Err(found));
         }
         Ok(self.rules.complete(columns, rows)?.map_err(|broken| {
-            let start = piece.records.starts[broken.row] as usize;
             let column = broken.column.map(|position| self.layout.columns[position].name.clone());
-            let place = (piece.base, piece.raw.as_slice(), start);
-            (broken.row, Fault::of_rule(broken.error, place, column))
+            (broken.row, Fault::of_rule(broken.error, piece.place(broken.row), column))
         }))
     }
 
@@ -151,23 +181,49 @@ impl Converter<'_> {
     ) -> Fault {
         let column = &self.layout.columns[position];
         let value = String::from_utf8_lossy(cell(piece, field, error.row)).into_owned();
-        let start = piece.records.starts[error.row] as usize;
+        let place = piece.place(error.row);
         let mut told = error.error.map_message(|message| {
-            format!("parse \"{}\" as {}: {message}", column.name, column.sql_type)
+            format!("{} \"{}\" as {}: {message}", self.parse_words, column.name, column.sql_type)
         });
         let quoted = piece.records.is_quoted(error.row, field);
         if let Some(hint) = self.nulls.near_miss(&value, quoted) {
             told = told.hint(hint);
         }
-        Fault::of_cell(
-            told,
-            (piece.base, piece.raw.as_slice(), start),
-            (column.name.clone(), value),
-        )
+        Fault::of_cell(told, place, (column.name.clone(), value))
+    }
+
+    /// Returns the values of a column, with its DEFAULT for rows whose records lack the field.
+    fn fill_missing(
+        &self,
+        values: ArrayRef,
+        piece: &Piece<'_>,
+        (position, field): (usize, usize),
+        rows: usize,
+    ) -> Result<ArrayRef> {
+        let records = piece.records;
+        if records.missing.is_none() || self.layout.table.columns[position].default.is_none() {
+            return Ok(values);
+        }
+        let missing = BooleanBuffer::collect_bool(rows, |row| records.is_missing(row, field));
+        if missing.count_set_bits() == 0 {
+            return Ok(values);
+        }
+        let defaults = self.rules.default_values(position, rows)?;
+        zip(&BooleanArray::new(missing, None), &defaults, &values).map_err(arrow_error)
     }
 
     /// Returns which cells of a field are NULL; nothing if none is.
     fn nulls(&self, piece: &Piece<'_>, field: usize, rows: usize) -> Option<NullBuffer> {
+        let records = piece.records;
+        let told = records.nulls.as_ref().map(|_| {
+            NullBuffer::new(BooleanBuffer::collect_bool(rows, |row| !records.is_null(row, field)))
+        });
+        let told = told.filter(|nulls| nulls.null_count() > 0);
+        NullBuffer::union(told.as_ref(), self.equal_to_nullif(piece, field, rows).as_ref())
+    }
+
+    /// Returns which cells of a field are the text that means NULL; nothing if none is.
+    fn equal_to_nullif(&self, piece: &Piece<'_>, field: usize, rows: usize) -> Option<NullBuffer> {
         let (nullif, unquoted) = match self.nulls {
             NullRule::Text(text) => (text?, false),
             NullRule::Unquoted(text) => (text, true),
@@ -198,6 +254,15 @@ impl Converter<'_> {
         let nulls = NullBuffer::new(valid);
         (nulls.null_count() > 0).then_some(nulls)
     }
+}
+
+/// Returns the cells of a column of BYTES.
+fn bytes_as_they_are(cells: &Cells<'_>) -> ArrayRef {
+    let value = |row| {
+        let null = cells.nulls.is_some_and(|nulls| nulls.is_null(row));
+        (!null).then(|| cells.bytes(row))
+    };
+    Arc::new((0..cells.rows).map(value).collect::<BinaryArray>())
 }
 
 /// Returns the bytes of one cell.

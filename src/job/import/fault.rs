@@ -35,10 +35,15 @@ impl Fault {
     /// Returns the fault of a malformed record in `bytes`, which start at `base` in the file.
     pub(crate) fn of_record(error: RecordError, base: u64, bytes: &[u8]) -> Self {
         // A field too few has no byte of its own: the record is at fault.
-        let of_byte = match error.fault {
+        let of_byte = match &error.fault {
+            RecordFault::Format(fault) => fault.of_byte,
             RecordFault::BareQuote { .. } | RecordFault::StrayQuote { .. } => true,
             RecordFault::FieldCount { expected, got } => got > expected,
             RecordFault::Dialect | RecordFault::TooLong => false,
+        };
+        let end = match (&error.fault, error.next) {
+            (RecordFault::Format(_), Some(next)) => next.min(bytes.len()),
+            _ => bytes.len(),
         };
         Self {
             rows_before: 0,
@@ -46,7 +51,7 @@ impl Fault {
             byte: of_byte.then_some(base + error.offset as u64),
             column: None,
             value: None,
-            raw: raw_record(bytes, error.start),
+            raw: raw_record(&bytes[..end], error.start),
             cause: Cause::Record(error),
         }
     }
@@ -96,14 +101,25 @@ impl Fault {
     pub(crate) fn with_place(self, file: &InputFile, rows: u64) -> Result<Error> {
         let row = rows + self.rows_before + 1;
         let line = file.line_of(self.record)?;
-        let raw = shorten(&self.raw);
+        // A row of a file that is no text has no text to show.
+        let raw = if file.content.is_text() {
+            format!(" (row: {})", shorten(&self.raw))
+        } else {
+            String::new()
+        };
         let error = match self.cause {
-            Cause::Cell(error) | Cause::Rule(error) => error
-                .map_message(|message| format!("error parsing row {row}: {message} (row: {raw})")),
-            Cause::Record(record) => Error::new(
-                record.code(),
-                format!("error parsing row {row}: {} (row: {raw})", record.message(line)),
-            ),
+            Cause::Cell(error) | Cause::Rule(error) => {
+                error.map_message(|message| format!("error parsing row {row}: {message}{raw}"))
+            }
+            Cause::Record(record) => {
+                let message = record.message(line);
+                let error =
+                    Error::new(record.code(), format!("error parsing row {row}: {message}{raw}"));
+                match record.hint() {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                }
+            }
         };
         Ok(error.in_data(DataPlace {
             file: file.name().to_owned(),

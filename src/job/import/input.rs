@@ -4,14 +4,20 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::fault::Fault;
-use crate::catalog::{ColumnId, TableDescriptor};
+use super::typed::map_columns;
+use crate::catalog::{ColumnDescriptor, ColumnId, TableDescriptor};
 use crate::error::{DataPlace, Error, Result, SqlState};
 use crate::job::JobContext;
-use crate::plan::{
-    self, DataFormat, Decompress, FormatKind, Header, Import, ImportInto, ImportTarget,
+use crate::plan::{self, Decompress, FormatKind, Header, Import, ImportInto, ImportTarget};
+use crate::record::{
+    AvroFormat, AvroLayout, AvroSchema, DelimitedFormat, Dialect, JsonField, JsonForm, JsonFormat,
+    PgCopyFormat, TextFormat, count_lines, strip_bom,
 };
-use crate::record::{Dialect, TextFormat, count_lines, strip_bom};
-use crate::source::{Compression, DecompressLimits, Location, SourceFile, decompress, io_error};
+use crate::source::{
+    Compression, DecompressLimits, Location, SourceFile, decompress, io_error, redact,
+};
+use crate::store::ParquetFile;
+use crate::types::SqlType;
 
 /// How many bytes are read at once.
 pub(crate) const PIECE_BYTES: usize = 1 << 20;
@@ -39,6 +45,23 @@ pub(crate) struct InputFile {
     pub(crate) columns: Vec<ColumnSource>,
     /// How many fields a record has.
     pub(crate) fields: usize,
+    /// What is in it.
+    pub(crate) content: Content,
+}
+
+/// What is in a data file.
+pub(crate) enum Content {
+    /// Records of text.
+    Text(TextFormat),
+    /// Row groups, with the columns to read. Parts of the file count row groups, not bytes.
+    Parquet(Box<ParquetFile>, Vec<usize>),
+}
+
+impl Content {
+    /// Returns whether records have lines and can be shown.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self, Self::Text(format) if format.is_text())
+    }
 }
 
 impl InputFile {
@@ -49,7 +72,9 @@ impl InputFile {
 
     /// Returns whether any part of the file can be read without what comes before.
     pub(crate) fn is_seekable(&self) -> bool {
-        self.compression == Compression::None && self.source.supports_ranges()
+        self.compression == Compression::None
+            && self.source.supports_ranges()
+            && matches!(&self.content, Content::Text(format) if format.can_be_cut())
     }
 
     /// Returns whether what is read adds up to `size`: the file is not compressed, and its server tells
@@ -75,8 +100,12 @@ impl InputFile {
         self.source.unchanged()
     }
 
-    /// Returns the physical line, from 1, on which the byte at `offset` stands.
+    /// Returns the physical line, from 1, on which the byte at `offset` stands; 0 in a file that is no
+    /// text.
     pub(crate) fn line_of(&self, offset: u64) -> Result<u64> {
+        if !self.content.is_text() {
+            return Ok(0);
+        }
         let mut stream = open_stream(&self.source, self.compression)?;
         let (mut left, mut lines) = (offset, 1);
         let mut buffer = Vec::with_capacity(PIECE_BYTES);
@@ -172,15 +201,107 @@ fn open_stream(source: &Arc<SourceFile>, compression: Compression) -> Result<Byt
     })
 }
 
-/// Returns how records are written in the files of a format.
-pub(crate) fn text_format(format: &DataFormat) -> TextFormat {
-    match &format.kind {
+/// Returns how records are written in files whose fields are for these columns; nothing if they are no
+/// text.
+fn text_format(opening: &Opening<'_>, columns: &[ColumnSource]) -> Option<TextFormat> {
+    let import = opening.import;
+    let json = |json: &plan::NamedFormat, lines| {
+        TextFormat::Json(JsonFormat {
+            fields: json_fields(import.table(), columns),
+            lines,
+            ignore_unknown: json.ignore_unknown_fields,
+        })
+    };
+    Some(match &import.format.kind {
         FormatKind::Csv(csv) => TextFormat::Csv(Dialect {
             delimiter: csv.delimiter,
             comment: csv.comment,
             strict_quotes: csv.strict_quotes,
         }),
-    }
+        FormatKind::Delimited(format) => TextFormat::Delimited(DelimitedFormat {
+            field_end: format.fields_terminated_by,
+            row_end: format.rows_terminated_by,
+            enclosure: format.fields_enclosed_by,
+            escape: format.fields_escaped_by,
+            null_word: format.fields_escaped_by.is_none() && import.format.nullif.is_none(),
+            binary: field_columns(import.table(), columns)
+                .map(|column| column.sql_type == SqlType::Bytes)
+                .collect(),
+        }),
+        FormatKind::PgCopy(format) => TextFormat::PgCopy(PgCopyFormat {
+            delimiter: format.delimiter,
+            null: import.format.nullif.clone().unwrap_or_else(|| "\\N".to_owned()),
+            max_row_size: format.max_row_size,
+        }),
+        FormatKind::Json(format) => json(format, false),
+        FormatKind::NdJson(format) => json(format, true),
+        FormatKind::Parquet(_) => return None,
+        FormatKind::Avro(avro) => TextFormat::Avro(AvroFormat {
+            fields: json_fields(import.table(), columns),
+            layout: match &opening.schema {
+                None => AvroLayout::Container,
+                Some(schema) if avro.data_as_binary_records => {
+                    AvroLayout::Binary(Arc::clone(schema), avro.records_terminated_by)
+                }
+                Some(schema) => AvroLayout::Json(Arc::clone(schema), avro.records_terminated_by),
+            },
+            strict: avro.strict_validation,
+            max_row_size: avro.max_row_size,
+        }),
+    })
+}
+
+/// The longest text of a schema, in bytes.
+const LONGEST_SCHEMA: u64 = 16 << 20;
+
+/// Reads the schema of bare records of Avro, if the import is of such.
+fn read_schema(context: &JobContext, import: &Import) -> Result<Option<Arc<AvroSchema>>> {
+    let FormatKind::Avro(avro) = &import.format.kind else { return Ok(None) };
+    let text = match (&avro.schema, &avro.schema_uri) {
+        _ if !avro.is_bare() => return Ok(None),
+        (Some(schema), _) => schema.clone(),
+        (None, Some(url)) => context.access.read_text(&Location::parse(url)?, LONGEST_SCHEMA)?,
+        (None, None) => return Ok(None),
+    };
+    let schema = AvroSchema::parse(&text).map_err(|why| {
+        let error = Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("invalid schema: {why}"));
+        match &avro.schema_uri {
+            Some(url) => error.detail(format!("The file of schema_uri is \"{}\".", redact(url))),
+            None => error,
+        }
+    })?;
+    Ok(Some(Arc::new(schema)))
+}
+
+/// Returns the members of objects that columns are read from.
+fn json_fields(table: &TableDescriptor, columns: &[ColumnSource]) -> Arc<[JsonField]> {
+    let form = |sql_type: &SqlType| match sql_type {
+        SqlType::Jsonb => JsonForm::Document,
+        SqlType::Array(element) if **element == SqlType::Jsonb => JsonForm::Documents,
+        SqlType::Array(_) => JsonForm::Array,
+        _ => JsonForm::Text,
+    };
+    field_columns(table, columns)
+        .map(|column| JsonField { name: column.name.clone(), form: form(&column.sql_type) })
+        .collect()
+}
+
+/// Returns the columns that have a field, in the order of fields.
+fn field_columns<'a>(
+    table: &'a TableDescriptor,
+    columns: &[ColumnSource],
+) -> impl Iterator<Item = &'a ColumnDescriptor> {
+    let mut fields: Vec<(usize, &ColumnDescriptor)> = table
+        .columns
+        .iter()
+        .zip(columns)
+        .filter_map(|(column, source)| match source {
+            ColumnSource::Field(field) => Some((*field, column)),
+            _ => None,
+        })
+        .collect();
+    fields.sort_by_key(|(field, _)| *field);
+    fields.into_iter().map(|(_, column)| column)
 }
 
 /// Opens every file that `import` names, globs expanded, and passes over their heads.
@@ -203,6 +324,8 @@ pub(crate) fn open_files(context: &JobContext, import: &Import) -> Result<Vec<In
     let sources = context.access.open_all(&locations)?;
     let compressions =
         locations.iter().map(|location| compression(import.format.decompress, location));
+    let schema = read_schema(context, import)?;
+    let opening = Opening { import, most_memory: context.memory / 4, schema };
     sources
         .into_iter()
         .map(Arc::new)
@@ -211,7 +334,7 @@ pub(crate) fn open_files(context: &JobContext, import: &Import) -> Result<Vec<In
         .map(|(index, (source, compression))| {
             context.cancellation.check()?;
             let index = u32::try_from(index).unwrap_or(u32::MAX);
-            open_file(index, source, compression, import)
+            open_file(&opening, index, source, compression)
         })
         .collect()
 }
@@ -227,12 +350,22 @@ fn compression(decompress: Decompress, location: &Location) -> Compression {
     }
 }
 
+/// What opening a file needs to know.
+struct Opening<'a> {
+    import: &'a Import,
+    /// The most bytes that a file may take in memory.
+    most_memory: u64,
+    /// The schema of bare records of Avro.
+    schema: Option<Arc<AvroSchema>>,
+}
+
 fn open_file(
+    opening: &Opening<'_>,
     index: u32,
     source: Arc<SourceFile>,
     compression: Compression,
-    import: &Import,
 ) -> Result<InputFile> {
+    let import = opening.import;
     if let Some(encoding) = source.content_encoding()
         && compression == Compression::None
     {
@@ -245,10 +378,15 @@ fn open_file(
     }
     let columns = columns_by_position(import.table(), listed(import));
     let fields = columns.iter().filter(|source| matches!(source, ColumnSource::Field(_))).count();
-    let mut file = InputFile { index, source, compression, data_start: 0, columns, fields };
+    let Some(text) = text_format(opening, &columns) else {
+        return open_parquet(opening, index, source, compression);
+    };
+    let content = Content::Text(text);
+    let mut file =
+        InputFile { index, source, compression, data_start: 0, columns, fields, content };
     let format = &import.format;
     let records = format.skip + u64::from(format.header() != Header::None);
-    let (start, header) = pass_over_head(&file, &text_format(format), records)?;
+    let (start, header) = pass_over_head(&file, records)?;
     file.data_start = start;
     if format.header() == Header::Match {
         (file.columns, file.fields) =
@@ -260,6 +398,57 @@ fn open_file(
         }
     }
     Ok(file)
+}
+
+/// Opens a Parquet file. One whose ranges cannot be read, because it is compressed as a whole or its
+/// server gives it from the start only, is read into memory.
+fn open_parquet(
+    opening: &Opening<'_>,
+    index: u32,
+    source: Arc<SourceFile>,
+    compression: Compression,
+) -> Result<InputFile> {
+    let import = opening.import;
+    let parquet = if compression == Compression::None && source.supports_ranges() {
+        ParquetFile::open(Arc::clone(&source))?
+    } else {
+        let mut bytes = Vec::new();
+        let mut stream = open_stream(&source, compression)?;
+        while !stream.fill(&mut bytes, PIECE_BYTES)? {
+            if bytes.len() as u64 > opening.most_memory {
+                return Err(Error::new(
+                    SqlState::OUT_OF_MEMORY,
+                    format!("file \"{}\" does not fit in memory", source.name()),
+                )
+                .detail("A Parquet file that is compressed as a whole is read into memory.")
+                .hint("Decompress the file, or give a larger --memory."));
+            }
+        }
+        ParquetFile::in_memory(source.name(), bytes)?
+    };
+    let FormatKind::Parquet(format) = &import.format.kind else {
+        return Err(Error::internal("a format that is neither text nor Parquet"));
+    };
+    let ignore = format.ignore_unknown_fields;
+    let target = (import.table(), listed(import));
+    let map = map_columns(target, parquet.schema(), ignore, source.name())?;
+    if let ImportTarget::Into(ImportInto { table, .. }) = &import.target {
+        let given = |at: usize| matches!(map.columns[at], ColumnSource::Field(_));
+        let place = DataPlace { file: source.name().to_owned(), ..DataPlace::default() };
+        plan::require_values(table, |column| table.position(column.id).is_some_and(given))
+            .map_err(|error| error.in_data(place))?;
+    }
+    let fields = map.read.len();
+    let content = Content::Parquet(Box::new(parquet), map.read);
+    Ok(InputFile {
+        index,
+        source,
+        compression,
+        data_start: 0,
+        columns: map.columns,
+        fields,
+        content,
+    })
 }
 
 /// Returns the columns that the statement lists.
@@ -358,15 +547,12 @@ fn columns_by_name(
 }
 
 /// Returns the offset behind the first `records` records, and the last one passed over.
-fn pass_over_head(
-    file: &InputFile,
-    format: &TextFormat,
-    records: u64,
-) -> Result<(u64, Option<Vec<Vec<u8>>>)> {
+fn pass_over_head(file: &InputFile, records: u64) -> Result<(u64, Option<Vec<Vec<u8>>>)> {
+    let Content::Text(format) = &file.content else { return Ok((0, None)) };
     let mut stream = open_stream(&file.source, file.compression)?;
     let mut bytes = Vec::new();
     let mut at_end = stream.fill(&mut bytes, if records == 0 { 64 } else { 64 << 10 })?;
-    let mut at = strip_bom(&bytes);
+    let mut at = if format.is_text() { strip_bom(&bytes) } else { 0 };
     let mut base = 0;
     let mut last = None;
     let mut reader = format.reader(file.fields);

@@ -134,7 +134,8 @@ impl RowSink for Search<'_, '_> {
             let place = RowPlace {
                 file: self.file,
                 row: rows.rows_before + number as u64 + 1,
-                offset: rows.base + u64::from(rows.starts[number]),
+                // Rows of files that are no text have no offset.
+                offset: rows.base + u64::from(rows.starts.get(number).copied().unwrap_or(0)),
             };
             if (self.visit)(key.as_ref(), place).is_break() {
                 self.ended = true;

@@ -15,13 +15,14 @@ mod record;
 mod schedule;
 mod task;
 mod temp;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use self::convert::{Converter, NullRule};
-use self::input::{InputFile, open_files, text_format};
+use self::input::{InputFile, open_files};
 use self::into::Base;
 use self::locate::{find_first, find_repeated};
 use self::record::JobLog;
@@ -39,8 +40,8 @@ use super::{JobContext, key::KeyEncoder};
 use crate::catalog::{
     Catalog, ForeignKey, IndexDescriptor, IndexId, JobId, TableDescriptor, TableId,
 };
-use crate::error::{Error, Result, SqlState};
-use crate::plan::{self, ImportTarget};
+use crate::error::{DataPlace, Error, Result, SqlState};
+use crate::plan::{self, FormatKind, ImportTarget};
 use crate::source::TempDirectory;
 use crate::store::{Manifest, Segment};
 
@@ -129,8 +130,7 @@ fn run_job(
         context,
         files,
         layout: &layout,
-        converter: Converter { layout: &layout, rules: &rules, nulls: NullRule::of(import) },
-        format: text_format(&import.format),
+        converter: converter(&layout, &rules, import),
         row_limit: import.format.row_limit,
         space: &space,
         rows: AtomicU64::new(0),
@@ -149,6 +149,21 @@ fn run_job(
 /// Returns what the files have together, as far as it is known.
 fn total_size(files: &[InputFile]) -> u64 {
     files.iter().map(InputFile::size).sum()
+}
+
+/// Returns what turns the records of an import's files into rows.
+fn converter<'a>(
+    layout: &'a Layout,
+    rules: &'a RowRules,
+    import: &'a plan::Import,
+) -> Converter<'a> {
+    let (parse_words, plain_bytes) = match import.format.kind {
+        FormatKind::Delimited(_) => ("error while parse", true),
+        FormatKind::PgCopy(_) => ("encountered error when attempting to parse", false),
+        FormatKind::Avro(_) => ("parse", true),
+        _ => ("parse", false),
+    };
+    Converter { layout, rules, nulls: NullRule::of(import), parse_words, plain_bytes }
 }
 
 /// Fails if the disks cannot hold the import (spec/import.md, "Available Storage Requirements").
@@ -321,10 +336,7 @@ impl Work<'_> {
                     second.row, first.row
                 ),
             )
-            .detail(format!(
-                "The first row with this key is file {}, row {}, line {}, byte {}.",
-                other.file, other.row, other.line, other.byte
-            ))
+            .detail(first_place(&other))
             .in_data(place))
         };
         told().unwrap_or_else(|error| error)
@@ -393,6 +405,14 @@ impl Work<'_> {
     fn tell(&self, event: Event) {
         (self.shared.context.events)(event);
     }
+}
+
+/// Returns the sentence that tells where the first of two rows with one key stands.
+fn first_place(place: &DataPlace) -> String {
+    let DataPlace { file, row, line, byte, .. } = place;
+    // Files that are no text have no lines.
+    let line = if *line > 0 { format!(", line {line}, byte {byte}") } else { String::new() };
+    format!("The first row with this key is file {file}, row {row}{line}.")
 }
 
 /// Fails if another statement made a table of this name, or dropped the database or a referenced

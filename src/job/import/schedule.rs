@@ -7,14 +7,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::input::InputFile;
+use super::input::{Content, InputFile};
 use super::task::{Part, PartRead, Shared, Task, TaskRead, run_task};
 use crate::catalog::JobId;
 use crate::error::{DataPlace, Error, Notice, Result};
 use crate::job::event::{Event, Progress};
 use crate::job::run::Run;
 use crate::job::table::{SEGMENT_BYTES, SortedSegment};
-use crate::store::Segment;
+use crate::store::{ParquetFile, Segment};
 
 /// The smallest range that a file is cut into, in bytes.
 const SMALLEST_RANGE: u64 = 4 << 20;
@@ -49,6 +49,16 @@ pub(crate) fn cut_tasks(files: &[InputFile], threads: usize, row_limit: Option<u
     for (number, file) in files.iter().enumerate() {
         let whole = Part { file: number, start: file.data_start, end: u64::MAX, exact: true };
         let size = file.size();
+        if let Content::Parquet(parquet, _) = &file.content
+            && row_limit.is_none()
+        {
+            if !small.is_empty() {
+                parts.push(std::mem::take(&mut small));
+                small_bytes = 0;
+            }
+            parts.extend(cut_groups(number, parquet, range).into_iter().map(|part| vec![part]));
+            continue;
+        }
         if !file.is_seekable() || row_limit.is_some() || size < range + range / 2 {
             if small_bytes + size > range && !small.is_empty() {
                 parts.push(std::mem::take(&mut small));
@@ -68,6 +78,22 @@ pub(crate) fn cut_tasks(files: &[InputFile], threads: usize, row_limit: Option<u
         parts.push(small);
     }
     parts.into_iter().enumerate().map(|(number, parts)| Task { number, parts }).collect()
+}
+
+/// Cuts a Parquet file into ranges of row groups of about `range` bytes.
+fn cut_groups(file: usize, parquet: &ParquetFile, range: u64) -> Vec<Part> {
+    let (mut parts, mut start, mut bytes) = (Vec::new(), 0, 0);
+    let count = parquet.groups();
+    for group in 0..count {
+        bytes += parquet.group_size(group);
+        let next = group as u64 + 1;
+        if bytes >= range && group + 1 < count {
+            parts.push(Part { file, start, end: next, exact: true });
+            (start, bytes) = (next, 0);
+        }
+    }
+    parts.push(Part { file, start, end: u64::MAX, exact: true });
+    parts
 }
 
 /// Cuts a file of `size` bytes into ranges of about `range` bytes.

@@ -10,7 +10,8 @@ use arrow::buffer::Buffer;
 
 use super::convert::{Converter, Piece, is_clean_text, unescaped_buffer};
 use super::fault::Fault;
-use super::input::{ByteStream, InputFile, PIECE_BYTES};
+use super::input::{ByteStream, Content, InputFile, PIECE_BYTES};
+use super::typed::read_groups;
 use crate::error::Result;
 use crate::job::JobContext;
 use crate::job::merge::DuplicateWatch;
@@ -59,6 +60,13 @@ pub(crate) struct PartRead {
     pub(crate) fault: Option<Fault>,
 }
 
+impl PartRead {
+    /// Returns the start of reading a part whose first record is at `start`.
+    pub(crate) fn new(file: usize, start: u64) -> Self {
+        Self { file, start, next: start, rows: 0, swallowed: Vec::new(), fault: None }
+    }
+}
+
 /// A segment of a table without primary key, which stays in file order.
 pub(crate) struct OrderedSegment {
     /// The segment.
@@ -94,8 +102,6 @@ pub(crate) struct Shared<'a> {
     pub(crate) layout: &'a Layout,
     /// Turns records into rows.
     pub(crate) converter: Converter<'a>,
-    /// How records are written.
-    pub(crate) format: TextFormat,
     /// The most records to read of each file.
     pub(crate) row_limit: Option<u64>,
     /// Where runs go.
@@ -133,7 +139,7 @@ pub(crate) fn run_task(shared: &Shared<'_>, task: &Task) -> Result<Option<TaskRe
 }
 
 /// Returns the offset of the first record of a part, by a guess if it is not known.
-fn first_record(shared: &Shared<'_>, part: &Part) -> Result<u64> {
+fn first_record(shared: &Shared<'_>, part: &Part, format: &TextFormat) -> Result<u64> {
     if part.exact {
         return Ok(part.start);
     }
@@ -142,7 +148,7 @@ fn first_record(shared: &Shared<'_>, part: &Part) -> Result<u64> {
     loop {
         let want = window.len().max(64 << 10);
         let at_end = stream.fill(&mut window, want)?;
-        if let Some(offset) = shared.format.guess_record_start(&window) {
+        if let Some(offset) = format.guess_record_start(&window) {
             return Ok(part.start - 1 + offset as u64);
         }
         if at_end || part.start + window.len() as u64 >= part.end {
@@ -179,24 +185,20 @@ pub(crate) fn read_part(
     sink: &mut dyn RowSink,
 ) -> Result<Option<PartRead>> {
     let file = &shared.files[part.file];
-    let start = first_record(shared, part)?;
-    let mut read = PartRead {
-        file: part.file,
-        start,
-        next: start,
-        rows: 0,
-        swallowed: Vec::new(),
-        fault: None,
+    let format = match &file.content {
+        Content::Text(format) => format,
+        Content::Parquet(parquet, columns) => {
+            return read_groups(shared, task, part, (parquet, columns), sink);
+        }
     };
+    let start = first_record(shared, part, format)?;
+    let mut read = PartRead::new(part.file, start);
     if start >= part.end {
         return Ok(Some(read));
     }
     let mut pieces = Pieces {
         stream: file.bytes_from(start)?,
-        reader: shared
-            .format
-            .reader(file.fields)
-            .with_quoted(shared.converter.nulls.needs_quotes()),
+        reader: format.reader(file.fields).with_quoted(shared.converter.nulls.needs_quotes()),
         records: Records::default(),
         carried: Vec::new(),
         used: Vec::new(),
@@ -274,6 +276,11 @@ impl Pieces {
         read.fault = fault.map(|fault| fault.after(read.rows));
         read.rows += rows;
         if read.fault.is_some() {
+            return Ok(ControlFlow::Break(()));
+        }
+        if records.ended {
+            // Ranges behind this one hold no records.
+            read.next = u64::MAX;
             return Ok(ControlFlow::Break(()));
         }
         read.next = base + used as u64;

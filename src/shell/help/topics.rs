@@ -6,10 +6,20 @@ const IMPORT_NOTES: &str = "\
 The statement needs SET CLUSTER SETTING experimental.importcsv.enabled = true and the user root. The
 table must not exist; it appears whole when every row is in, or not at all.
 
+Formats:
+  CSV          fields by position, or by the names of a header
+  DELIMITED    as MySQL's SELECT ... INTO OUTFILE writes files
+  PGCOPY       as PostgreSQL's COPY writes text
+  JSON         an array of objects, or objects one after the other; fields by name
+  NDJSON       an object per line; fields by name
+  PARQUET      columns by name
+  AVRO         containers, or bare records with a schema; fields by name
+
 Options:
   temp = 'url'              where sorted runs are kept while the import runs (required, unless the
                             cluster setting import.default_temp is set)
-  delimiter = 'c'           the character between fields (default ,); e'\\t' is a tab
+  delimiter = 'c'           the character between fields (default , in CSV, a tab in PGCOPY);
+                            e'\\t' is a tab
   comment = 'c'             lines that start with this character are passed over
   nullif = 'text'           fields equal to this text are NULL, quoted or not
   skip = 'n'                records to pass over at the head of each file
@@ -20,7 +30,21 @@ Options:
                             how files are compressed (default auto: by their names)
   sstsize = 'size'          accepted for CockroachDB's sake, without effect
   keep_temp                 leave the files in temp where they are
-  disable_glob_matching     take *, ? and [ in the names of files for themselves";
+  disable_glob_matching     take *, ? and [ in the names of files for themselves
+  ignore_unknown_fields     pass over fields that the table lacks (JSON, NDJSON, PARQUET)
+  max_row_size = 'size'     the most bytes of a line of PGCOPY or a record of AVRO
+Of DELIMITED alone:
+  fields_terminated_by = 'c', rows_terminated_by = 'c'
+                            what stands behind fields and rows (default a tab, a line feed)
+  fields_enclosed_by = 'c'  what fields may stand between
+  fields_escaped_by = 'c'   what takes the meaning from the next character; with N it means NULL
+Of AVRO alone:
+  strict_validation         refuse fields that the table lacks, and files that lack a column
+  data_as_binary_records, data_as_json_records
+                            the files hold bare records, whose schema is told by
+  schema = 'json' | schema_uri = 'url'
+  records_terminated_by = 'c'
+                            what stands behind each bare record (default a line feed)";
 
 const IMPORT_INTO_NOTES: &str = "\
 The statement needs the INSERT and DROP privileges on the table; only root may name local files, web
@@ -40,7 +64,7 @@ pub(crate) const TOPICS: &[Topic] = &[
         name: "IMPORT TABLE",
         summary: "make a table out of files",
         synopsis: "IMPORT TABLE name { CREATE USING 'url' | ( element [, ...] ) }
-CSV DATA ( 'url' [, ...] )
+{ CSV | DELIMITED | PGCOPY | JSON | NDJSON | PARQUET | AVRO } DATA ( 'url' [, ...] )
 WITH temp = 'url' [, option [= 'value']] [, ...]",
         notes: IMPORT_NOTES,
         example: "IMPORT TABLE customers (id UUID PRIMARY KEY, name STRING, INDEX name_idx (name))
@@ -51,7 +75,7 @@ WITH temp = 'tmp', delimiter = '|', comment = '#', nullif = '';",
         name: "IMPORT INTO",
         summary: "add the rows of files to a table",
         synopsis: "IMPORT INTO name [ ( column [, ...] ) ]
-CSV DATA ( 'url' [, ...] )
+{ CSV | DELIMITED | PGCOPY | JSON | NDJSON | PARQUET | AVRO } DATA ( 'url' [, ...] )
 [WITH option [= 'value'] [, ...]]",
         notes: IMPORT_INTO_NOTES,
         example: "IMPORT INTO customers (id, name) CSV DATA ('more.csv') WITH mode = 'upsert';",
