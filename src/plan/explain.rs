@@ -172,10 +172,10 @@ fn into_lines(into: &ImportInto, catalog: &dyn Catalog) -> Vec<String> {
     lines
 }
 
-/// Returns how files are read, default values left out but the delimiter.
-fn format_line(format: &super::DataFormat) -> String {
+/// Returns how files of a format are read, as far as that format goes.
+fn kind_parts(kind: &FormatKind) -> Vec<String> {
     let mut parts = Vec::new();
-    match &format.kind {
+    match kind {
         FormatKind::Csv(csv) => {
             parts.push(format!("delimiter {:?}", csv.delimiter));
             parts.extend(csv.comment.map(|comment| format!("comment {comment:?}")));
@@ -200,6 +200,12 @@ fn format_line(format: &super::DataFormat) -> String {
         }
         FormatKind::Json(_) | FormatKind::NdJson(_) | FormatKind::Parquet(_) => {}
     }
+    parts
+}
+
+/// Returns how files are read, default values left out but the delimiter.
+fn format_line(format: &super::DataFormat) -> String {
+    let mut parts = kind_parts(&format.kind);
     if let Some(nullif) = &format.nullif {
         parts.push(format!("nullif {nullif:?}"));
     }

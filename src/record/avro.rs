@@ -66,6 +66,17 @@ struct Container {
     sync: [u8; 16],
 }
 
+/// A stretch of a file.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch<'a> {
+    /// The bytes.
+    pub(super) bytes: &'a [u8],
+    /// Where reading starts.
+    pub(super) start: usize,
+    /// Whether the file ends with them.
+    pub(super) at_end: bool,
+}
+
 /// Reads the records of one file, piece by piece.
 pub struct AvroReader {
     format: AvroFormat,
@@ -83,20 +94,19 @@ impl AvroReader {
     /// Reads whole blocks or records, as `Reader::read` reads records.
     pub(super) fn read(
         &mut self,
-        bytes: &[u8],
-        start: usize,
+        stretch: Stretch<'_>,
         max_records: usize,
-        at_end: bool,
         records: &mut Records,
     ) -> Result<usize, RecordError> {
+        let Stretch { bytes, start, .. } = stretch;
         if bytes.len() > LONGEST_PIECE {
             return Err(RecordError::at(0, start, start, RecordFault::TooLong));
         }
         records.restart_empty(self.format.fields.len());
         let read = match self.format.layout.clone() {
-            AvroLayout::Container => self.read_blocks(bytes, start, max_records, at_end, records),
+            AvroLayout::Container => self.read_blocks(stretch, max_records, records),
             AvroLayout::Binary(schema, end) | AvroLayout::Json(schema, end) => {
-                self.read_bare(bytes, (start, &schema, end), max_records, at_end, records)
+                self.read_bare(stretch, (&schema, end), max_records, records)
             }
         };
         read.map_err(|(at, message)| {
@@ -161,10 +171,8 @@ impl AvroReader {
 
     fn read_blocks(
         &mut self,
-        bytes: &[u8],
-        start: usize,
+        Stretch { bytes, start, at_end }: Stretch<'_>,
         max_records: usize,
-        at_end: bool,
         records: &mut Records,
     ) -> Result<usize, (usize, String)> {
         if start >= bytes.len() && self.container.is_some() {
@@ -274,10 +282,9 @@ impl AvroReader {
     /// Reads records that stand one after the other.
     fn read_bare(
         &mut self,
-        bytes: &[u8],
-        (start, schema, end): (usize, &Arc<AvroSchema>, char),
+        Stretch { bytes, start, at_end }: Stretch<'_>,
+        (schema, end): (&Arc<AvroSchema>, char),
         max_records: usize,
-        at_end: bool,
         records: &mut Records,
     ) -> Result<usize, (usize, String)> {
         self.learn(schema).map_err(|message| (start, message))?;
@@ -594,7 +601,8 @@ mod tests {
         loop {
             let (piece, at_end) = (&bytes[at..end], end == bytes.len());
             let mut records = Records::new();
-            let next = reader.read(piece, 0, usize::MAX, at_end, &mut records)?;
+            let stretch = Stretch { bytes: piece, start: 0, at_end };
+            let next = reader.read(stretch, usize::MAX, &mut records)?;
             assert_eq!(records.starts.len(), records.count);
             for row in 0..records.count {
                 let cell = |field| {
@@ -657,7 +665,8 @@ mod tests {
                     bytes[at] ^= bit;
                     let mut records = Records::new();
                     let mut reader = AvroReader::new(format(AvroLayout::Container));
-                    let _ = reader.read(&bytes, 0, usize::MAX, true, &mut records);
+                    let stretch = Stretch { bytes: &bytes, start: 0, at_end: true };
+                    let _ = reader.read(stretch, usize::MAX, &mut records);
                     assert_eq!(records.spans.len(), records.count * 3);
                 }
             }

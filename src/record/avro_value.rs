@@ -212,26 +212,28 @@ impl<'a> ValueReader<'a> {
                 }
                 out.push(b'}');
             }
-            _ => {
-                let start = out.len();
-                let shape = self.scalar(index, out)?;
-                match shape {
-                    Shape::Null => out.extend_from_slice(b"null"),
-                    Shape::Plain => {}
-                    Shape::Quoted => {
-                        let text = String::from_utf8_lossy(&out.split_off(start)).into_owned();
-                        write_string(&text, out);
-                    }
-                    Shape::Bytes => {
-                        let text: String =
-                            out.split_off(start).into_iter().map(char::from).collect();
-                        write_string(&text, out);
-                    }
-                }
-                return Ok(shape == Shape::Null);
-            }
+            _ => return self.json_scalar(index, out),
         }
         Ok(false)
+    }
+
+    /// Appends a value that holds no others as JSON; returns whether it is null.
+    fn json_scalar(&mut self, index: usize, out: &mut Vec<u8>) -> Result<bool, Wrong> {
+        let start = out.len();
+        let shape = self.scalar(index, out)?;
+        match shape {
+            Shape::Null => out.extend_from_slice(b"null"),
+            Shape::Plain => {}
+            Shape::Quoted => {
+                let text = String::from_utf8_lossy(&out.split_off(start)).into_owned();
+                write_string(&text, out);
+            }
+            Shape::Bytes => {
+                let text: String = out.split_off(start).into_iter().map(char::from).collect();
+                write_string(&text, out);
+            }
+        }
+        Ok(shape == Shape::Null)
     }
 
     /// Appends the text of a value that holds no others.

@@ -1,6 +1,6 @@
 //! The formats of text files behind one reader: what a task needs of each, and nothing more.
 
-use super::avro::{AvroFormat, AvroLayout, AvroReader};
+use super::avro::{AvroFormat, AvroLayout, AvroReader, Stretch};
 use super::cut::guess_record_start;
 use super::delimited::{DelimitedFormat, DelimitedReader, guess_row_start};
 use super::dialect::Dialect;
@@ -115,7 +115,9 @@ impl TextReader {
             }
             Self::PgCopy(reader) => reader.read(bytes, start, limit, max_records, at_end, records),
             Self::Json(reader) => reader.read(bytes, start, limit, max_records, at_end, records),
-            Self::Avro(reader) => reader.read(bytes, start, max_records, at_end, records),
+            Self::Avro(reader) => {
+                reader.read(Stretch { bytes, start, at_end }, max_records, records)
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Bytes to records with positions: CSV first, then the other formats.
+//! Bytes to records with positions: every format of text, and Avro, whose values become text.
 //!
 //! In come pieces of a decompressed file and a [`TextFormat`]; out go [`Records`]: where each decoded
 //! field lies, where each record starts, and what was odd about it. Each format has a reader of
