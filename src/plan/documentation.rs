@@ -1,7 +1,7 @@
 //! Tests that docs/sql.md holds the tables of options, settings and variables, and examples that run.
 
 use super::fixture::Store;
-use super::{CLUSTER_SETTINGS, Plan, option_help, variable_help};
+use super::{CLUSTER_SETTINGS, Plan, dump_option_help, option_help, variable_help};
 use crate::syntax;
 
 /// The SQL reference.
@@ -42,6 +42,15 @@ fn holds_the_options_of_import() {
         })
         .collect();
     check("import options", &["option", "formats", "takes", "default", "meaning"], rows);
+}
+
+#[test]
+fn holds_the_options_of_dumps() {
+    let rows = dump_option_help()
+        .into_iter()
+        .map(|help| vec![code(help.name), help.takes.into(), help.default.into(), help.doc.into()])
+        .collect();
+    check("dump options", &["option", "takes", "default", "meaning"], rows);
 }
 
 #[test]

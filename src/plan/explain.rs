@@ -1,8 +1,8 @@
 //! EXPLAIN: of a query, whose plan the engine prints, or of another statement, as lines.
 
 use super::{
-    Decompress, FormatKind, Header, Import, ImportInto, ImportMode, ImportTarget, Insert,
-    InsertSource, Plan, Planner, Show,
+    Decompress, FormatKind, Header, Import, ImportDump, ImportInto, ImportMode, ImportTarget,
+    Insert, InsertSource, Plan, Planner, Show,
 };
 use crate::catalog::{Catalog, IndexDescriptor, Object, PUBLIC_SCHEMA, TableDescriptor, TableId};
 use crate::error::{Error, Result, SqlState};
@@ -37,6 +37,7 @@ pub(super) fn plan_explain(
 fn lines(plan: &Plan, catalog: &dyn Catalog) -> Vec<String> {
     match plan {
         Plan::Import(import) => import_lines(import, catalog),
+        Plan::ImportDump(import) => dump_lines(import),
         Plan::CreateTable(table) => {
             let mut lines = vec![format!("create table {}", full_name(table, catalog))];
             lines.extend(table_lines(table));
@@ -148,6 +149,28 @@ fn import_lines(import: &Import, catalog: &dyn Catalog) -> Vec<String> {
     let checking =
         if checks.is_empty() { String::new() } else { format!("check {}, ", checks.join(" and ")) };
     lines.push(format!("  4. {checking}publish in one commit"));
+    lines
+}
+
+/// Returns what the import of a dump does.
+fn dump_lines(import: &ImportDump) -> Vec<String> {
+    let what = match &import.table {
+        Some(table) => format!("table {table}"),
+        None => "tables".to_owned(),
+    };
+    let mut lines = vec![
+        format!("import {what} of a dump into database {}", import.database_name),
+        format!("  {} {}", import.word(), redact(&import.file)),
+    ];
+    if import.skip_foreign_keys {
+        lines.push("  without foreign keys".to_owned());
+    }
+    if let Some(rows) = import.row_limit {
+        lines.push(format!("  at most {rows} rows of each table"));
+    }
+    if import.ignore_unsupported {
+        lines.push("  statements that are not supported are passed over".to_owned());
+    }
     lines
 }
 

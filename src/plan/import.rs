@@ -146,9 +146,14 @@ fn resolve_target<'a, 'n>(planner: &Planner<'a>, name: &'n ObjectName) -> Result
 
 /// Returns where temporary files go, if the statement or the cluster setting says so.
 pub(super) fn temporary_location(planner: &Planner<'_>, options: &Options) -> Option<String> {
-    let given = options.temp.as_ref().map(|temp| temp.text.as_str());
+    let given = options.temp.as_ref().map(|temp| temp.text.clone());
+    given.or_else(|| default_temp(planner)).filter(|temp| !temp.is_empty())
+}
+
+/// Returns where temporary files go if the statement does not say, and the cluster setting does.
+pub(super) fn default_temp(planner: &Planner<'_>) -> Option<String> {
     let default = cluster_setting(planner.catalog, DEFAULT_TEMP);
-    given.or(default).filter(|temp| !temp.is_empty()).map(str::to_owned)
+    default.filter(|temp| !temp.is_empty()).map(str::to_owned)
 }
 
 fn no_temp(options: &Options) -> Error {

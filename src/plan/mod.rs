@@ -12,6 +12,7 @@ mod database;
 #[cfg(test)]
 mod documentation;
 mod drop;
+mod dump;
 mod explain;
 #[cfg(test)]
 mod fixture;
@@ -22,6 +23,7 @@ mod import;
 mod import_into;
 mod insert;
 mod option;
+mod option_dump;
 mod option_format;
 mod privilege;
 mod query;
@@ -34,12 +36,14 @@ mod transaction;
 mod user;
 mod variable;
 
+pub use dump::{ImportDump, describe_dumped};
 pub use format::{
     AvroFormat, CsvFormat, DataFormat, Decompress, DelimitedFormat, FormatKind, FormatName, Header,
     NamedFormat, PgCopyFormat,
 };
 pub use import_into::require_values;
 pub use option::{OptionHelp, option_help};
+pub use option_dump::dump_option_help;
 pub use setting::{CLUSTER_SETTINGS, ClusterSetting, SettingKind, cluster_setting};
 pub use show_create::create_table_text;
 pub use variable::{VariableHelp, default_variables, variable_help};
@@ -100,6 +104,8 @@ pub enum Plan {
     NeedsFile(String),
     /// Make a table from data files, or add their rows to one.
     Import(Box<Import>),
+    /// Make tables from a dump.
+    ImportDump(Box<ImportDump>),
     /// Make an empty table; ids of the table itself are still 0, column and index ids are set.
     CreateTable(Box<TableDescriptor>),
     /// Make a table from a query's rows.
@@ -360,6 +366,7 @@ impl Planner<'_> {
         match statement {
             S::ImportTable(import) => import::plan_import(self, import),
             S::ImportInto(import) => import_into::plan_import_into(self, import),
+            S::ImportDump(import) => dump::plan_import_dump(self, import),
             S::CreateTable(create) => create_table::plan_create_table(self, create),
             S::DropTable(drop) => drop::plan_drop_table(self, drop),
             S::CreateDatabase { name, if_not_exists } => {

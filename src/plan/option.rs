@@ -208,12 +208,7 @@ const OPTIONS: &[Spec] = &[
         default: "none",
         doc: "the most records to read of each file, after those passed over",
         set: |options, value| {
-            options.format.row_limit = match count("numeric row_limit", value)? {
-                Count::Negative | Count::Number(0) => {
-                    return Err(invalid("row_limit must be > 0", value));
-                }
-                Count::Number(number) => Some(number),
-            };
+            options.format.row_limit = Some(row_limit(value)?);
             Ok(())
         },
     },
@@ -304,7 +299,7 @@ pub fn option_help() -> Vec<OptionHelp> {
 
 impl Takes {
     /// Returns what the reference says of the value.
-    fn words(self) -> &'static str {
+    pub(super) fn words(self) -> &'static str {
         match self {
             Self::Flag => "no value",
             Self::Location => "a URL or path",
@@ -572,8 +567,22 @@ fn set_mode(options: &mut Options, value: &Value) -> Result {
     Ok(())
 }
 
+/// Reads a `row_limit`.
+pub(super) fn row_limit(value: &Value) -> Result<u64> {
+    match count("numeric row_limit", value)? {
+        Count::Negative | Count::Number(0) => Err(invalid("row_limit must be > 0", value)),
+        Count::Number(number) => Ok(number),
+    }
+}
+
 fn set_decompress(options: &mut Options, value: &Value) -> Result {
-    options.format.decompress = match value.text.to_lowercase().as_str() {
+    options.format.decompress = decompress(value)?;
+    Ok(())
+}
+
+/// Reads a `decompress`.
+pub(super) fn decompress(value: &Value) -> Result<Decompress> {
+    Ok(match value.text.to_lowercase().as_str() {
         "auto" => Decompress::Auto,
         "none" => Decompress::None,
         "gzip" => Decompress::Gzip,
@@ -585,8 +594,7 @@ fn set_decompress(options: &mut Options, value: &Value) -> Result {
             return Err(invalid(&message, value)
                 .hint("Use 'auto', 'none', 'gzip', 'bzip', 'zstd' or 'xz'."));
         }
-    };
-    Ok(())
+    })
 }
 
 /// Returns how many bytes a size means as people write it: `10`, `10B`, `10K`, `1.5 GiB`.

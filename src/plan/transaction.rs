@@ -24,7 +24,10 @@ pub(super) fn check_state(planner: &Planner<'_>, statement: &Statement) -> Resul
             format!("cannot execute {verb}: the database is open read-only"),
         ));
     }
-    let import = matches!(statement, Statement::ImportTable(_) | Statement::ImportInto(_));
+    let import = matches!(
+        statement,
+        Statement::ImportTable(_) | Statement::ImportInto(_) | Statement::ImportDump(_)
+    );
     if context.in_transaction && !import {
         return Err(Error::new(
             SqlState::FEATURE_NOT_SUPPORTED,
@@ -38,7 +41,7 @@ pub(super) fn check_state(planner: &Planner<'_>, statement: &Statement) -> Resul
 /// Returns the first words of a statement that writes to the database.
 fn write_verb(statement: &Statement) -> Option<&'static str> {
     Some(match statement {
-        Statement::ImportTable(_) | Statement::ImportInto(_) => "IMPORT",
+        Statement::ImportTable(_) | Statement::ImportInto(_) | Statement::ImportDump(_) => "IMPORT",
         Statement::CreateTable(_) => "CREATE TABLE",
         Statement::DropTable(_) => "DROP TABLE",
         Statement::CreateDatabase { .. } => "CREATE DATABASE",

@@ -4,6 +4,7 @@ use super::avro::{AvroFormat, AvroLayout, AvroReader, Stretch};
 use super::cut::guess_record_start;
 use super::delimited::{DelimitedFormat, DelimitedReader, guess_row_start};
 use super::dialect::Dialect;
+use super::dump::{ValuesFormat, ValuesReader};
 use super::error::RecordError;
 use super::json::{JsonFormat, JsonReader};
 use super::pgcopy::{PgCopyFormat, PgCopyReader};
@@ -23,6 +24,8 @@ pub enum TextFormat {
     Json(JsonFormat),
     /// Records of Avro, whose values become text.
     Avro(AvroFormat),
+    /// The rows of INSERT in a dump.
+    Values(ValuesFormat),
 }
 
 impl TextFormat {
@@ -46,6 +49,7 @@ impl TextFormat {
             }
             Self::Json(format) => TextReader::Json(Box::new(JsonReader::new(format.clone()))),
             Self::Avro(format) => TextReader::Avro(Box::new(AvroReader::new(format.clone()))),
+            Self::Values(format) => TextReader::Values(ValuesReader::new(format.clone())),
         }
     }
 
@@ -54,7 +58,7 @@ impl TextFormat {
         match self {
             Self::Csv(_) | Self::Delimited(_) | Self::PgCopy(_) => true,
             Self::Json(format) => format.lines,
-            Self::Avro(_) => false,
+            Self::Avro(_) | Self::Values(_) => false,
         }
     }
 
@@ -65,7 +69,7 @@ impl TextFormat {
             Self::Csv(dialect) => guess_record_start(window, dialect),
             Self::Delimited(format) => guess_row_start(window, format),
             // No line end stands inside a line of PGCOPY or an object of NDJSON.
-            Self::Avro(_) => None,
+            Self::Avro(_) | Self::Values(_) => None,
             Self::PgCopy(_) | Self::Json(_) => memchr::memchr(b'\n', window).map(|end| end + 1),
         }
     }
@@ -84,6 +88,8 @@ pub enum TextReader {
     Json(Box<JsonReader>),
     /// The reader of Avro.
     Avro(Box<AvroReader>),
+    /// The reader of INSERT.
+    Values(ValuesReader),
 }
 
 impl TextReader {
@@ -118,6 +124,7 @@ impl TextReader {
             Self::Avro(reader) => {
                 reader.read(Stretch { bytes, start, at_end }, max_records, records)
             }
+            Self::Values(reader) => reader.read(bytes, start, limit, max_records, at_end, records),
         }
     }
 
@@ -134,7 +141,7 @@ impl TextReader {
             Self::Delimited(reader) => reader.read_loose(bytes, start, at_end),
             Self::PgCopy(reader) => reader.read_loose(bytes, start, at_end),
             // Files whose fields have names have no head to pass over.
-            Self::Json(_) | Self::Avro(_) => Ok(None),
+            Self::Json(_) | Self::Avro(_) | Self::Values(_) => Ok(None),
         }
     }
 }

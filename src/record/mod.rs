@@ -14,6 +14,7 @@ mod blocks;
 mod cut;
 mod delimited;
 mod dialect;
+mod dump;
 mod error;
 mod exact;
 mod fast;
@@ -36,6 +37,10 @@ pub use avro_schema::AvroSchema;
 pub use cut::guess_record_start;
 pub use delimited::DelimitedFormat;
 pub use dialect::Dialect;
+pub use dump::{
+    DumpError, DumpFlavor, DumpPart, DumpScanner, FieldKind, Quoting, Scanned, ValuesFormat,
+    ValuesReader,
+};
 pub use error::{FormatFault, RecordError, RecordFault};
 pub use format::{TextFormat, TextReader};
 pub use json::{JsonField, JsonForm, JsonFormat};

@@ -86,6 +86,7 @@ impl Session {
     async fn run_plan(&mut self, plan: Plan, events: &Events) -> Result<Outcome> {
         match plan {
             Plan::NeedsFile(_) => Err(Error::internal("a plan without its file")),
+            Plan::ImportDump(import) => self.run_import_dump(*import, events).await,
             Plan::Import(import) => self.run_import(*import, events).await,
             Plan::CreateTable(table) => self.run_create_table(*table),
             Plan::CreateTableAs { database, name, query } => {

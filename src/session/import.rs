@@ -1,4 +1,4 @@
-//! IMPORT TABLE and IMPORT INTO: the job runs on a thread of its own while the session waits.
+//! IMPORT and IMPORT INTO: the job runs on a thread of its own while the session waits.
 
 use std::sync::Arc;
 
@@ -37,6 +37,21 @@ impl Session {
             tokio::task::spawn_blocking(move || import::run(&context, &import))
                 .await
                 .map_err(|error| Error::internal("an import ended early").caused_by(error))??;
+        Ok(Outcome::Rows { rows: result(&imported).into_rows()?, tag: "" })
+    }
+}
+
+impl Session {
+    pub(super) async fn run_import_dump(
+        &mut self,
+        import: plan::ImportDump,
+        events: &Events,
+    ) -> Result<Outcome> {
+        let mut context = self.job_context(events);
+        context.query.database.clone_from(&import.database_name);
+        let imported = tokio::task::spawn_blocking(move || import::run_dump(&context, &import))
+            .await
+            .map_err(|error| Error::internal("an import ended early").caused_by(error))??;
         Ok(Outcome::Rows { rows: result(&imported).into_rows()?, tag: "" })
     }
 }

@@ -12,6 +12,8 @@ pub enum Statement {
     ImportTable(ImportTable),
     /// `IMPORT INTO t ... CSV DATA (...)`.
     ImportInto(ImportInto),
+    /// `IMPORT [TABLE t FROM] PGDUMP 'url'`.
+    ImportDump(ImportDump),
     /// `CREATE TABLE [IF NOT EXISTS] t (...)`.
     CreateTable(CreateTable),
     /// `DROP TABLE [IF EXISTS] t, ... [CASCADE | RESTRICT]`.
@@ -178,6 +180,19 @@ pub struct ImportInto {
     /// The data files, as written.
     pub files: Vec<Value>,
     /// The options in the order written; keys are lower case unless quoted.
+    pub options: Vec<OptionPair>,
+}
+
+/// `IMPORT [TABLE name FROM] PGDUMP 'url' [WITH options]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportDump {
+    /// The one table to take out of the dump, if not all.
+    pub table: Option<ObjectName>,
+    /// The word for the kind of dump, upper case: `PGDUMP`, `MYSQLDUMP`.
+    pub bundle: Ident,
+    /// The files, as written; there should be one.
+    pub files: Vec<Value>,
+    /// The options in the order written.
     pub options: Vec<OptionPair>,
 }
 

@@ -1,7 +1,8 @@
-//! IMPORT TABLE and IMPORT INTO.
+//! IMPORT TABLE, IMPORT INTO and the imports of dumps.
 
 use super::ast::{
-    Ident, ImportInto, ImportSchema, ImportTable, OptionPair, Statement, Value, ValueKind,
+    Ident, ImportDump, ImportInto, ImportSchema, ImportTable, OptionPair, Statement, Value,
+    ValueKind,
 };
 use super::dialect::{Node, Rule};
 use super::element::elements;
@@ -52,14 +53,29 @@ fn files(scanned: &Scanned<'_>, node: &Node<'_>) -> Result<Vec<Value>> {
         .collect()
 }
 
-/// Returns the name of an `IMPORT TABLE t FROM bundle`, such as `IMPORT PGDUMP`.
-pub(super) fn bundle_name(scanned: &Scanned<'_>, index: usize) -> Option<String> {
+/// Reads the import of a dump.
+pub(super) fn import_dump(scanned: &Scanned<'_>, node: &Node<'_>) -> Result<Statement> {
+    let files = match node.find(Rule::value) {
+        Some(file) => vec![text_value(scanned, file.value()?, quote_literal)?],
+        None => files(scanned, node)?,
+    };
+    Ok(Statement::ImportDump(ImportDump {
+        table: node.find(Rule::table_name).map(|name| name.object_name()).transpose()?,
+        bundle: format(node)?,
+        files,
+        options: options(scanned, &node.require(Rule::opt_with)?)?,
+    }))
+}
+
+/// Tells whether the IMPORT at token `index` is one of a dump.
+pub(super) fn is_dump(scanned: &Scanned<'_>, index: usize) -> bool {
+    let is_bundle = |at| scanned.is_word(at, "PGDUMP") || scanned.is_word(at, "MYSQLDUMP");
+    if !scanned.is_word(index + 1, "TABLE") {
+        return is_bundle(index + 1);
+    }
     // The table's name has three parts at most, with dots between them.
-    let from = (index + 3..index + 8).step_by(2).find(|at| scanned.is_word(*at, "FROM"))?;
-    ["PGDUMP", "MYSQLDUMP"]
-        .into_iter()
-        .find(|bundle| scanned.is_word(from + 1, bundle))
-        .map(|bundle| format!("IMPORT {bundle}"))
+    let mut froms = (index + 3..index + 8).step_by(2);
+    froms.find(|at| scanned.is_word(*at, "FROM")).is_some_and(|from| is_bundle(from + 1))
 }
 
 /// Reads the options of a WITH clause, which may be empty.
@@ -168,15 +184,21 @@ mod tests {
     }
 
     #[test]
-    fn knows_the_other_imports_by_name() {
-        for (text, name) in [
-            ("IMPORT PGDUMP ('a')", "IMPORT PGDUMP"),
-            ("IMPORT TABLE a.b FROM MYSQLDUMP 'a'", "IMPORT MYSQLDUMP"),
+    fn reads_imports_of_dumps() {
+        for (text, printed) in [
+            ("import pgdump ('a') with temp = 'x'", "IMPORT PGDUMP 'a' WITH temp = 'x'"),
+            ("IMPORT MYSQLDUMP a.sql", ""),
+            ("IMPORT MYSQLDUMP $1", "IMPORT MYSQLDUMP $1"),
+            ("IMPORT PGDUMP ('a', 'b')", "IMPORT PGDUMP ('a', 'b')"),
+            ("IMPORT TABLE a.b FROM MYSQLDUMP 'a'", "IMPORT TABLE a.b FROM MYSQLDUMP 'a'"),
+            ("IMPORT PGDUMP WITH temp = 'x'", ""),
         ] {
-            assert_eq!(
-                parse(text).unwrap(),
-                Statement::Unsupported { name: name.into(), writes: true }
-            );
+            match parse(text) {
+                Ok(statement) => {
+                    assert_eq!(crate::syntax::print(&statement, &str::to_owned), printed);
+                }
+                Err(_) => assert_eq!("", printed, "{text}"),
+            }
         }
     }
 }

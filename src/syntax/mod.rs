@@ -9,6 +9,7 @@ pub mod ast;
 
 mod column;
 mod dialect;
+mod dump;
 mod element;
 mod error;
 mod expr;
@@ -30,6 +31,10 @@ mod tables;
 mod token;
 mod variable;
 
+pub use dump::{
+    DumpElement, DumpStatement, DumpTable, Enums, RowsHead, read_mysql, read_postgres,
+    read_rows_head,
+};
 pub use keyword::{KEYWORDS, RESERVED, is_keyword};
 pub use literal::{quote_ident, quote_literal};
 pub use print::print;

@@ -1,8 +1,8 @@
 //! Statements printed as SQL that parses to the same statement, places aside.
 
 use super::ast::{
-    CreateTable, DropBehavior, DropTable, Grant, GrantTarget, Ident, ImportInto, ImportSchema,
-    ImportTable, Insert, ObjectName, OptionPair, Show, Statement, Value, ValueKind,
+    CreateTable, DropBehavior, DropTable, Grant, GrantTarget, Ident, ImportDump, ImportInto,
+    ImportSchema, ImportTable, Insert, ObjectName, OptionPair, Show, Statement, Value, ValueKind,
 };
 use super::literal::{quote_ident, quote_literal};
 use super::print_element::print_elements;
@@ -13,6 +13,7 @@ pub fn print(statement: &Statement, redact: &dyn Fn(&str) -> String) -> String {
     match statement {
         Statement::ImportTable(import) => print_import(import, redact),
         Statement::ImportInto(import) => print_import_into(import, redact),
+        Statement::ImportDump(import) => print_import_dump(import, redact),
         Statement::CreateTable(create) => print_create_table(create),
         Statement::DropTable(drop) => print_drop_table(drop),
         Statement::CreateDatabase { name, if_not_exists } => {
@@ -94,15 +95,22 @@ fn print_import_into(import: &ImportInto, redact: &dyn Fn(&str) -> String) -> St
     out + &print_data(&import.format, &import.files, &import.options, redact)
 }
 
-/// Prints ` CSV DATA (files) WITH options`.
-fn print_data(
-    format: &Ident,
-    files: &[Value],
-    options: &[OptionPair],
-    redact: &dyn Fn(&str) -> String,
-) -> String {
-    let files: Vec<String> = files.iter().map(|file| location(file, redact)).collect();
-    let mut out = format!(" {} DATA ({})", format.value, files.join(", "));
+/// Prints `IMPORT TABLE t FROM PGDUMP 'file' WITH options`.
+fn print_import_dump(import: &ImportDump, redact: &dyn Fn(&str) -> String) -> String {
+    let table = import.table.as_ref();
+    let table = table.map(|name| format!("TABLE {} FROM ", object_name(name))).unwrap_or_default();
+    let files: Vec<String> = import.files.iter().map(|file| location(file, redact)).collect();
+    let files = match files.as_slice() {
+        [file] => file.clone(),
+        files => format!("({})", files.join(", ")),
+    };
+    let options = print_options(&import.options, redact);
+    format!("IMPORT {table}{} {files}{options}", import.bundle.value)
+}
+
+/// Prints ` WITH options`, or nothing.
+fn print_options(options: &[OptionPair], redact: &dyn Fn(&str) -> String) -> String {
+    let mut out = String::new();
     let mut lead = " WITH ";
     for option in options {
         out += lead;
@@ -112,6 +120,19 @@ fn print_data(
         }
         lead = ", ";
     }
+    out
+}
+
+/// Prints ` CSV DATA (files) WITH options`.
+fn print_data(
+    format: &Ident,
+    files: &[Value],
+    options: &[OptionPair],
+    redact: &dyn Fn(&str) -> String,
+) -> String {
+    let files: Vec<String> = files.iter().map(|file| location(file, redact)).collect();
+    let mut out = format!(" {} DATA ({})", format.value, files.join(", "));
+    out += &print_options(options, redact);
     out
 }
 

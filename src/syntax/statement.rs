@@ -38,8 +38,8 @@ const UNSUPPORTED: &[(&str, bool)] = &[
     ("DROP ROLE", true), ("DROP SCHEMA", true), ("DROP SEQUENCE", true), ("DROP TRIGGER", true),
     ("DROP TYPE", true), ("DROP VIEW", true), ("EXECUTE", true), ("EXPORT", false),
     ("FETCH", false), ("IMPORT AVRO", true), ("IMPORT CSV", true), ("IMPORT DELIMITED", true),
-    ("IMPORT MYSQLDUMP", true), ("IMPORT MYSQLOUTFILE", true),
-    ("IMPORT PARQUET", true), ("IMPORT PGCOPY", true), ("IMPORT PGDUMP", true), ("LISTEN", false),
+    ("IMPORT MYSQLOUTFILE", true),
+    ("IMPORT PARQUET", true), ("IMPORT PGCOPY", true), ("LISTEN", false),
     ("LOCK", true), ("MERGE", true), ("MOVE", false), ("NOTIFY", false), ("PAUSE JOBS", true),
     ("PAUSE JOB", true), ("PAUSE", true), ("PREPARE", false), ("REASSIGN OWNED", true),
     ("REFRESH", true), ("REINDEX", true), ("RELEASE", false), ("RESTORE", true),
@@ -64,6 +64,9 @@ pub(super) fn parse(scanned: &Scanned<'_>, index: usize) -> Result<Statement> {
     let read = |rule| dialect::parse(scanned, rule, start);
     let second = scanned.word(index + 1).to_ascii_uppercase();
     match (scanned.word(index).to_ascii_uppercase().as_str(), second.as_str()) {
+        ("IMPORT", _) if import::is_dump(scanned, index) => {
+            import::import_dump(scanned, &read(Rule::import_dump)?)
+        }
         ("IMPORT", "INTO") => import::import_into(scanned, &read(Rule::import_into)?),
         ("IMPORT", _) => import::import_table(scanned, &read(Rule::import_table)?),
         ("CREATE", "DATABASE") => create_database(&read(Rule::create_database)?),
@@ -110,9 +113,6 @@ fn unsupported(scanned: &Scanned<'_>, index: usize) -> Option<(String, bool)> {
         && (matches!(scanned.word(index + 2), "=" | ".") || scanned.is_word(index + 2, "TO"));
     if let Some((words, writes)) = found.filter(|_| !assigns) {
         return Some(((*words).to_owned(), *writes));
-    }
-    if starts("IMPORT TABLE") {
-        return import::bundle_name(scanned, index).map(|name| (name, true));
     }
     grant::unsupported_name(scanned, index).map(|name| (name, true))
 }

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use super::dump_file::{Section, SectionStream};
 use super::fault::Fault;
 use super::typed::map_columns;
 use crate::catalog::{ColumnDescriptor, ColumnId, TableDescriptor};
@@ -37,8 +38,8 @@ pub(crate) enum ColumnSource {
 pub(crate) struct InputFile {
     /// Its position in the import, from 0.
     pub(crate) index: u32,
-    source: Arc<SourceFile>,
-    compression: Compression,
+    pub(super) source: Arc<SourceFile>,
+    pub(super) compression: Compression,
     /// The offset of the first data record, in decompressed bytes.
     pub(crate) data_start: u64,
     /// Where each column's values come from.
@@ -47,6 +48,8 @@ pub(crate) struct InputFile {
     pub(crate) fields: usize,
     /// What is in it.
     pub(crate) content: Content,
+    /// The part of the file that holds the records, if it is not the whole file.
+    pub(crate) section: Option<Section>,
 }
 
 /// What is in a data file.
@@ -77,19 +80,29 @@ impl InputFile {
             && matches!(&self.content, Content::Text(format) if format.can_be_cut())
     }
 
+    /// Returns where records are known to start, if that is known and they can be read from there.
+    pub(crate) fn cuts(&self) -> &[u64] {
+        let ranges = self.compression == Compression::None && self.source.supports_ranges();
+        self.section.as_ref().filter(|_| ranges).map_or(&[], |section| &section.cuts)
+    }
+
     /// Returns whether what is read adds up to `size`: the file is not compressed, and its server tells
     /// the size.
     pub(crate) fn is_plain(&self) -> bool {
-        self.compression == Compression::None && self.source.known_size().is_some()
+        self.section.is_some()
+            || self.compression == Compression::None && self.source.known_size().is_some()
     }
 
     /// Returns the file's size in bytes, as stored.
     pub(crate) fn size(&self) -> u64 {
-        self.source.size()
+        self.section.as_ref().map_or_else(|| self.source.size(), Section::size)
     }
 
     /// Returns the decompressed bytes from `offset` on.
     pub(crate) fn bytes_from(&self, offset: u64) -> Result<ByteStream> {
+        if let Some(section) = &self.section {
+            return section.bytes_from(offset, || open_stream(&self.source, self.compression));
+        }
         let mut stream = open_stream(&self.source, self.compression)?;
         stream.pass_over(offset)?;
         Ok(stream)
@@ -106,8 +119,10 @@ impl InputFile {
         if !self.content.is_text() {
             return Ok(0);
         }
-        let mut stream = open_stream(&self.source, self.compression)?;
-        let (mut left, mut lines) = (offset, 1);
+        let (start, first) =
+            self.section.as_ref().map_or((0, 1), |section| (section.start, section.line));
+        let mut stream = self.bytes_from(start)?;
+        let (mut left, mut lines) = (offset.saturating_sub(start), first);
         let mut buffer = Vec::with_capacity(PIECE_BYTES);
         while left > 0 {
             buffer.clear();
@@ -128,6 +143,8 @@ pub(crate) enum ByteStream {
     Plain(Arc<SourceFile>, u64),
     /// A decompressor's output.
     Decompressed(Box<dyn Read + Send>, Arc<SourceFile>),
+    /// A section of a file.
+    Section(SectionStream),
 }
 
 impl ByteStream {
@@ -168,13 +185,14 @@ impl ByteStream {
                     .map_err(|error| io_error("read", file.name(), &error))?;
                 Ok(filled < want)
             }
+            Self::Section(section) => section.fill_behind(buffer, start, want),
         }
     }
 
-    fn pass_over(&mut self, count: u64) -> Result {
+    pub(super) fn pass_over(&mut self, count: u64) -> Result {
         match self {
             Self::Plain(_, offset) => *offset += count,
-            Self::Decompressed(..) => {
+            Self::Decompressed(..) | Self::Section(_) => {
                 let mut left = count;
                 let mut buffer = Vec::new();
                 while left > 0 {
@@ -191,7 +209,11 @@ impl ByteStream {
     }
 }
 
-fn open_stream(source: &Arc<SourceFile>, compression: Compression) -> Result<ByteStream> {
+/// Returns the decompressed bytes of a file from its start.
+pub(super) fn open_stream(
+    source: &Arc<SourceFile>,
+    compression: Compression,
+) -> Result<ByteStream> {
     Ok(match compression {
         Compression::None => ByteStream::Plain(Arc::clone(source), 0),
         compression => ByteStream::Decompressed(
@@ -339,7 +361,8 @@ pub(crate) fn open_files(context: &JobContext, import: &Import) -> Result<Vec<In
         .collect()
 }
 
-fn compression(decompress: Decompress, location: &Location) -> Compression {
+/// Returns how a file is compressed.
+pub(super) fn compression(decompress: Decompress, location: &Location) -> Compression {
     match decompress {
         Decompress::Auto => Compression::of_location(location),
         Decompress::None => Compression::None,
@@ -359,13 +382,8 @@ struct Opening<'a> {
     schema: Option<Arc<AvroSchema>>,
 }
 
-fn open_file(
-    opening: &Opening<'_>,
-    index: u32,
-    source: Arc<SourceFile>,
-    compression: Compression,
-) -> Result<InputFile> {
-    let import = opening.import;
+/// Refuses a file that its server compresses without being asked.
+pub(super) fn refuse_encoded(source: &SourceFile, compression: Compression) -> Result {
     if let Some(encoding) = source.content_encoding()
         && compression == Compression::None
     {
@@ -376,14 +394,33 @@ fn open_file(
         .detail(format!("It calls the encoding {encoding:?}."))
         .hint("Name the compression in \"decompress\"."));
     }
+    Ok(())
+}
+
+fn open_file(
+    opening: &Opening<'_>,
+    index: u32,
+    source: Arc<SourceFile>,
+    compression: Compression,
+) -> Result<InputFile> {
+    let import = opening.import;
+    refuse_encoded(&source, compression)?;
     let columns = columns_by_position(import.table(), listed(import));
     let fields = columns.iter().filter(|source| matches!(source, ColumnSource::Field(_))).count();
     let Some(text) = text_format(opening, &columns) else {
         return open_parquet(opening, index, source, compression);
     };
     let content = Content::Text(text);
-    let mut file =
-        InputFile { index, source, compression, data_start: 0, columns, fields, content };
+    let mut file = InputFile {
+        index,
+        source,
+        compression,
+        data_start: 0,
+        columns,
+        fields,
+        content,
+        section: None,
+    };
     let format = &import.format;
     let records = format.skip + u64::from(format.header() != Header::None);
     let (start, header) = pass_over_head(&file, records)?;
@@ -448,6 +485,7 @@ fn open_parquet(
         columns: map.columns,
         fields,
         content,
+        section: None,
     })
 }
 

@@ -6,6 +6,8 @@
 //! segments are orphans, which a failure here or the next open removes.
 
 mod convert;
+mod dump;
+mod dump_file;
 mod fault;
 mod input;
 mod into;
@@ -45,6 +47,7 @@ use crate::plan::{self, FormatKind, ImportTarget};
 use crate::source::TempDirectory;
 use crate::store::{Manifest, Segment};
 
+pub use self::dump::run_dump;
 pub(crate) use self::key_text::key_text;
 
 /// What an import made, as its result row tells it.
@@ -102,7 +105,7 @@ pub fn run(context: &JobContext, import: &plan::Import) -> Result<Imported> {
 
 fn open(context: &JobContext, import: &plan::Import) -> Result<Vec<InputFile>> {
     let files = open_files(context, import)?;
-    require_space(context, &files)?;
+    require_space(context, total_size(&files))?;
     Ok(files)
 }
 
@@ -117,10 +120,10 @@ fn run_job(
     let rules = RowRules::compile(&table, &context.engine, &context.query)?;
     let layout = Layout::new(Arc::clone(&table))?;
     let job = context.store.reserve_job()?;
-    let temp = make_temp(context, import, job)?;
+    let temp = make_temp(context, (import.temp.as_deref(), import.format.keep_temp), job)?;
     // From here on a crash leaves a trace of what is in the directory.
-    let mut log = JobLog::start(context, job, import, &temp)?;
-    if let Err(error) = try_temp(context, import, &temp, total_size(files)) {
+    let mut log = JobLog::start(context, job, &import.description, &temp)?;
+    if let Err(error) = try_temp(context, import.temp.as_deref(), &temp, total_size(files)) {
         let left = close_temp(context, &temp);
         log.fail(context, &error, left);
         return Err(error);
@@ -167,8 +170,7 @@ fn converter<'a>(
 }
 
 /// Fails if the disks cannot hold the import (spec/import.md, "Available Storage Requirements").
-fn require_space(context: &JobContext, files: &[InputFile]) -> Result {
-    let size = total_size(files);
+fn require_space(context: &JobContext, size: u64) -> Result {
     let free = context.store.free_space()?;
     if free < size {
         return Err(Error::new(
@@ -418,6 +420,20 @@ fn first_place(place: &DataPlace) -> String {
 /// Fails if another statement made a table of this name, or dropped the database or a referenced
 /// table, while the import ran.
 fn require_new(catalog: &dyn Catalog, table: &TableDescriptor) -> Result {
+    require_absent(catalog, table)?;
+    for key in &table.foreign_keys {
+        if key.references != table.id && catalog.table_by_id(key.references).is_none() {
+            return Err(Error::new(
+                SqlState::UNDEFINED_TABLE,
+                "a referenced table was dropped meanwhile",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Fails if another statement made a table of this name, or dropped the database, while the import ran.
+fn require_absent(catalog: &dyn Catalog, table: &TableDescriptor) -> Result {
     if catalog.database_by_id(table.database).is_none() {
         return Err(Error::new(SqlState::INVALID_CATALOG_NAME, "database was dropped meanwhile"));
     }
@@ -426,14 +442,6 @@ fn require_new(catalog: &dyn Catalog, table: &TableDescriptor) -> Result {
             SqlState::DUPLICATE_TABLE,
             format!("relation \"{}\" already exists", table.name),
         ));
-    }
-    for key in &table.foreign_keys {
-        if key.references != table.id && catalog.table_by_id(key.references).is_none() {
-            return Err(Error::new(
-                SqlState::UNDEFINED_TABLE,
-                "a referenced table was dropped meanwhile",
-            ));
-        }
     }
     Ok(())
 }

@@ -4,7 +4,6 @@
 use crate::catalog::{JobId, JobRecord, JobStatus};
 use crate::error::{Error, Result, SqlState};
 use crate::job::JobContext;
-use crate::plan;
 use crate::source::TempDirectory;
 
 /// Keeps the job record of one import.
@@ -17,14 +16,14 @@ impl JobLog {
     pub(crate) fn start(
         context: &JobContext,
         job: JobId,
-        import: &plan::Import,
+        description: &str,
         temp: &TempDirectory,
     ) -> Result<Self> {
         let now = context.query.now;
         let record = JobRecord {
             id: job,
             job_type: "IMPORT".to_owned(),
-            description: import.description.clone(),
+            description: description.to_owned(),
             user: context.query.user.clone(),
             status: JobStatus::Running,
             running_status: Some("reading".to_owned()),

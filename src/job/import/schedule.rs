@@ -59,6 +59,14 @@ pub(crate) fn cut_tasks(files: &[InputFile], threads: usize, row_limit: Option<u
             parts.extend(cut_groups(number, parquet, range).into_iter().map(|part| vec![part]));
             continue;
         }
+        if !file.cuts().is_empty() {
+            if !small.is_empty() {
+                parts.push(std::mem::take(&mut small));
+                small_bytes = 0;
+            }
+            parts.extend(cut_at(&whole, file.cuts()));
+            continue;
+        }
         if !file.is_seekable() || row_limit.is_some() || size < range + range / 2 {
             if small_bytes + size > range && !small.is_empty() {
                 parts.push(std::mem::take(&mut small));
@@ -94,6 +102,14 @@ fn cut_groups(file: usize, parquet: &ParquetFile, range: u64) -> Vec<Part> {
     }
     parts.push(Part { file, start, end: u64::MAX, exact: true });
     parts
+}
+
+/// Cuts a file where records are known to start.
+fn cut_at(whole: &Part, cuts: &[u64]) -> impl Iterator<Item = Vec<Part>> {
+    let starts = std::iter::once(whole.start).chain(cuts.iter().copied());
+    let ends = cuts.iter().copied().chain([u64::MAX]);
+    let file = whole.file;
+    starts.zip(ends).map(move |(start, end)| vec![Part { file, start, end, exact: true }])
 }
 
 /// Cuts a file of `size` bytes into ranges of about `range` bytes.

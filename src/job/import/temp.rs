@@ -7,20 +7,19 @@ use crate::catalog::{JobId, JobStatus};
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::job::JobContext;
 use crate::job::event::Event;
-use crate::plan;
 use crate::source::{Location, TempDirectory};
 
 /// Makes the directory: where the statement says, or in the database. Nothing is asked of another machine so far.
 pub(crate) fn make_temp(
     context: &JobContext,
-    import: &plan::Import,
+    (place, keep): (Option<&str>, bool),
     job: JobId,
 ) -> Result<Arc<TempDirectory>> {
-    let temp = match &import.temp {
+    let temp = match place {
         Some(temp) => context.access.temp_directory(&Location::parse(temp)?, job.0)?,
         None => context.access.own_temp_directory(&context.store.path().join("tmp"), job.0)?,
     };
-    if import.format.keep_temp {
+    if keep {
         temp.keep();
     }
     Ok(Arc::new(temp))
@@ -30,13 +29,13 @@ pub(crate) fn make_temp(
 /// of this database left in the same place is removed.
 pub(crate) fn try_temp(
     context: &JobContext,
-    import: &plan::Import,
+    place: Option<&str>,
     temp: &TempDirectory,
     size: u64,
 ) -> Result {
     temp.probe_writable()?;
     // The disk of the database has been looked at.
-    let Some(location) = &import.temp else { return Ok(()) };
+    let Some(location) = place else { return Ok(()) };
     let location = Location::parse(location)?;
     if let Some(free) = temp.free_space()?
         && free < size

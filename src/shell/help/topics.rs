@@ -58,6 +58,22 @@ Options besides those of IMPORT TABLE, of which temp may be left out:
   nullif = 'text'           unquoted fields equal to this text are NULL; without it empty ones
   allow_quoted_null         quoted fields can be NULL too";
 
+const DUMP_NOTES: &str = "\
+All tables of the dump appear with their rows, keys, indexes and constraints, or none does. The user
+must be root, and none of the tables may exist.
+
+Options:
+  skip_foreign_keys         make the tables without their foreign keys
+  row_limit = 'n'           take only the first n rows of each table
+  max_row_size = 'size'     refuse rows and statements that are longer
+  ignore_unsupported_statements
+                            pass over statements that Wharf cannot do, and tell which
+  log_ignored_statements = 'url'
+                            the directory where such statements are written
+  decompress = 'auto' | 'none' | 'gzip' | 'bzip' | 'zstd' | 'xz'
+                            how the dump is compressed (default auto: by its name)
+  temp = 'url'              where temporary files go (default: the database directory)";
+
 /// Every topic.
 pub(crate) const TOPICS: &[Topic] = &[
     Topic {
@@ -79,6 +95,14 @@ WITH temp = 'tmp', delimiter = '|', comment = '#', nullif = '';",
 [WITH option [= 'value'] [, ...]]",
         notes: IMPORT_INTO_NOTES,
         example: "IMPORT INTO customers (id, name) CSV DATA ('more.csv') WITH mode = 'upsert';",
+    },
+    Topic {
+        name: "IMPORT PGDUMP",
+        summary: "make the tables of a dump",
+        synopsis: "IMPORT [TABLE name FROM] { PGDUMP | MYSQLDUMP } 'url'
+[WITH option [= 'value'] [, ...]]",
+        notes: DUMP_NOTES,
+        example: "IMPORT PGDUMP 'shop.sql' WITH ignore_unsupported_statements;",
     },
     Topic {
         name: "CREATE TABLE",
