@@ -19,6 +19,15 @@ pub(crate) const MOST_MATCHES: usize = 100_000;
 /// Rows of key columns that are read at once.
 const KEY_ROWS: usize = 8192;
 
+/// Whether two keys with NULL can be equal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nulls {
+    /// They are, if all else is: the entry of one row.
+    Equal,
+    /// Never: the keys of a unique index.
+    Differ,
+}
+
 /// Sorted segments of one table or index, as far as their keys go.
 pub(crate) struct KeyShape<'a> {
     context: &'a JobContext,
@@ -70,8 +79,12 @@ impl<'a> KeyShape<'a> {
     }
 
     fn common_of(&self, segment: &Arc<Segment>, others: &[Arc<Segment>]) -> Result<Vec<Vec<u8>>> {
-        let mut matcher = self.matcher(segment, others)?;
         let mut found = Vec::new();
+        let statistics = segment.column_statistics(self.columns[0].id);
+        if statistics.is_some_and(|statistics| statistics.nulls == segment.rows) {
+            return Ok(found);
+        }
+        let mut matcher = self.matcher_within(segment, others, Nulls::Differ)?;
         if matcher.is_done() {
             return Ok(found);
         }
@@ -111,18 +124,28 @@ impl<'a> KeyShape<'a> {
         Ok(false)
     }
 
-    /// Returns what finds keys of `segment`, shown in order, in `others`.
+    /// Returns what finds keys of `segment`, shown in order, in `others`; NULL equals NULL.
     pub(crate) fn matcher<'b>(
         &'b self,
         segment: &Segment,
         others: &[Arc<Segment>],
     ) -> Result<Matcher<'b>> {
+        self.matcher_within(segment, others, Nulls::Equal)
+    }
+
+    fn matcher_within<'b>(
+        &'b self,
+        segment: &Segment,
+        others: &[Arc<Segment>],
+        nulls: Nulls,
+    ) -> Result<Matcher<'b>> {
         let column = self.columns[0].id;
         let mut ranges = Vec::new();
         if let Some(statistics) = segment.column_statistics(column)
             && let Some(range) = &statistics.range
-            && statistics.nulls == 0
+            && (statistics.nulls == 0 || nulls == Nulls::Differ)
         {
+            // Rows with NULL are left out by a range.
             let (low, high) = (Some(range.slice(0, 1)), Some(range.slice(1, 1)));
             ranges.push(ColumnRange { column, low, high });
         }
@@ -141,6 +164,9 @@ impl<'a> KeyShape<'a> {
             return Ok(Vec::new());
         };
         let Some(range) = &statistics.range else { return Ok(Vec::new()) };
+        if *range.data_type() != self.columns[0].sql_type.storage() {
+            return Ok(Vec::new());
+        }
         // NULL stands before all others where the order descends.
         let descending = self.first.descending()[0];
         if descending && statistics.nulls > 0 {

@@ -147,7 +147,8 @@ pub fn require_values(
              have computed expressions but violated by column \"{}\"",
             column.name
         ),
-    ))
+    )
+    .hint("Give the column a value in the files, or a DEFAULT."))
 }
 
 /// Requires a primary key where rows are told by it.

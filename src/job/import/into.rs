@@ -7,28 +7,29 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::neighbours::changed;
 use super::record::JobLog;
 use super::temp::close_temp;
 use super::{Imported, Work, find_first, index_name, key_text, row_key_encoder};
-use crate::catalog::{Catalog, ColumnId, ForeignKey, IndexDescriptor, TableDescriptor};
+use crate::catalog::{Catalog, ColumnId, IndexDescriptor, IndexId, TableDescriptor};
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::job::JobContext;
 use crate::job::compact::{compact_index, compact_rows};
 use crate::job::event::Event;
-use crate::job::foreign_key::Reference;
 use crate::job::index::{IndexLayout, build_index};
 use crate::job::key::KeyEncoder;
 use crate::job::matching::KeyShape;
 use crate::job::subtract::{Subtracted, Subtraction};
 use crate::job::table::segment_columns;
 use crate::plan::{ImportInto, ImportMode};
-use crate::store::{Changes, Manifest, RowIds, Segment, TableClaim, View};
+use crate::store::{Manifest, RowIds, Segment, TableClaim};
 
 /// A table that gets rows, as it was when it was taken hold of.
 pub(super) struct Base {
     claim: TableClaim,
     manifest: Arc<Manifest>,
-    mode: ImportMode,
+    /// What happens to rows whose key exists.
+    pub(super) mode: ImportMode,
 }
 
 impl Base {
@@ -66,26 +67,33 @@ struct Filled {
 
 /// New rows, and what becomes of the old ones.
 #[derive(Default)]
-struct Joined {
-    new: Vec<Arc<Segment>>,
+pub(super) struct Joined {
+    /// Rows of the files.
+    pub(super) new: Vec<Arc<Segment>>,
+    /// Old rows that stay.
     old: Vec<Arc<Segment>>,
     /// Old rows that go.
-    gone: Vec<Arc<Segment>>,
+    pub(super) gone: Vec<Arc<Segment>>,
 }
 
-struct Filling<'a> {
-    work: &'a Work<'a>,
-    base: &'a Base,
+/// An import into a table while it runs.
+pub(super) struct Filling<'a> {
+    /// The work of the job.
+    pub(super) work: &'a Work<'a>,
+    /// The table as it was.
+    pub(super) base: &'a Base,
     /// Segments that were written: they are removed if the import fails.
     written: Mutex<Vec<Segment>>,
 }
 
 impl Filling<'_> {
-    fn context(&self) -> &JobContext {
+    /// Returns what the job works with.
+    pub(super) fn context(&self) -> &JobContext {
         self.work.shared.context
     }
 
-    fn table(&self) -> &Arc<TableDescriptor> {
+    /// Returns the table.
+    pub(super) fn table(&self) -> &Arc<TableDescriptor> {
         &self.work.shared.layout.table
     }
 
@@ -155,7 +163,7 @@ impl Filling<'_> {
                 let Subtracted { left, taken, rows } =
                     self.subtraction().subtract(&old, &new, true)?;
                 if rows > 0 {
-                    self.tell(&format!("{rows} rows of the table were replaced"));
+                    self.tell(&format!("rows of the table that were replaced: {rows}"));
                 }
                 Ok(Joined { new, old: left, gone: taken })
             }
@@ -163,7 +171,7 @@ impl Filling<'_> {
                 let Subtracted { left, rows, .. } =
                     self.subtraction().subtract(&new, &old, false)?;
                 if rows > 0 {
-                    self.tell(&format!("{rows} rows were left out: their keys exist"));
+                    self.tell(&format!("rows that were left out because their keys exist: {rows}"));
                 }
                 Ok(Joined { new: left, old, ..Joined::default() })
             }
@@ -299,54 +307,13 @@ impl Filling<'_> {
             .detail(format!("The existing row was in table \"{}\" before.", self.table().name))
             .in_data(place.data_place(self.work.shared)?);
             Ok(match self.base.mode {
-                ImportMode::Insert if index.id == crate::catalog::IndexId::PRIMARY => error.hint(
+                ImportMode::Insert if index.id == IndexId::PRIMARY => error.hint(
                     "With mode = 'upsert' the new row replaces it, with mode = 'skip' it stays.",
                 ),
                 _ => error,
             })
         };
         told().unwrap_or_else(|error| error)
-    }
-
-    /// Checks the keys by which new rows refer to others, and others to rows that are gone.
-    fn check_references(&self, joined: &Joined, rows: &[Arc<Segment>]) -> Result {
-        let (context, table) = (self.context(), self.table());
-        for constraint in &table.foreign_keys {
-            let reference = Reference::within(context, table, constraint, rows)?;
-            self.work.check_reference(constraint, &reference, &joined.new)?;
-        }
-        let view = &context.query.view;
-        for (child, constraint) in self.referring(joined) {
-            let of_child = view.manifest(child.id)?;
-            let referring = if child.id == table.id { rows } else { &of_child.segments };
-            let reference = Reference::to(child, constraint, table, rows)?;
-            let missing = reference.missing(context, referring)?;
-            if let Some(key) = missing.iter().min() {
-                let key = key_text(child, &constraint.columns, &reference.row_encoder()?, key)?;
-                return Err(reference.still_referenced(constraint, &key));
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the foreign keys, with their tables, that rows may miss that are gone.
-    fn referring(&self, joined: &Joined) -> Vec<(&TableDescriptor, &ForeignKey)> {
-        let table = self.table();
-        let replaced = self.base.mode == ImportMode::Replace;
-        if !replaced && joined.gone.is_empty() {
-            return Vec::new();
-        }
-        // A row that is replaced by one of the same primary key leaves that key behind.
-        let stays = |key: &ForeignKey| {
-            let primary = table.primary_key.iter().flat_map(|index| &index.key);
-            let primary: Vec<ColumnId> = primary.map(|part| part.column).collect();
-            key.referenced_columns.iter().all(|column| primary.contains(column))
-        };
-        let tables = self.context().query.view.catalog.tables.values();
-        tables
-            .flat_map(|child| child.foreign_keys.iter().map(move |key| (child, key)))
-            .filter(|(_, key)| key.references == table.id && (replaced || !stays(key)))
-            .collect()
     }
 
     /// Merges small segments as they gather, and removes what the table will not name.
@@ -400,41 +367,6 @@ impl Filling<'_> {
         Ok(Imported { job: self.work.job, rows, index_entries, bytes })
     }
 
-    /// Fails if another statement changed a table on which the checks of this import rest.
-    fn require_same(&self, changes: &Changes<'_>, newest: &View) -> Result {
-        let (table, began) = (self.table(), &self.context().query.view);
-        if changes.catalog.table_by_id(table.id) != Some(table) {
-            return Err(changed(table));
-        }
-        for key in table.foreign_keys.iter().filter(|key| key.references != table.id) {
-            let Some(parent) = changes.catalog.table_by_id(key.references) else {
-                return Err(Error::new(
-                    SqlState::UNDEFINED_TABLE,
-                    "a referenced table was dropped meanwhile",
-                ));
-            };
-            let newest = newest.manifest(parent.id)?;
-            let present: HashSet<&str> = files_of(&newest).collect();
-            if !files_of(&*began.manifest(parent.id)?).all(|file| present.contains(file)) {
-                return Err(changed(parent));
-            }
-        }
-        if matches!(self.base.mode, ImportMode::Insert | ImportMode::Skip) {
-            return Ok(());
-        }
-        for child in changes.catalog.tables.values() {
-            let refers = child.foreign_keys.iter().any(|key| key.references == table.id);
-            if !refers || child.id == table.id {
-                continue;
-            }
-            let (newest, began) = (newest.manifest(child.id)?, began.manifest(child.id)?);
-            if !files_of(&newest).eq(files_of(&began)) {
-                return Err(changed(child));
-            }
-        }
-        Ok(())
-    }
-
     fn tell(&self, message: &str) {
         self.work.tell(Event::Notice(Notice::notice(message)));
     }
@@ -446,17 +378,4 @@ impl Filling<'_> {
 
 fn rows_of(segments: &[Arc<Segment>]) -> u64 {
     segments.iter().map(|segment| segment.rows).sum()
-}
-
-fn files_of(manifest: &Manifest) -> impl Iterator<Item = &str> {
-    manifest.segments.iter().map(|segment| segment.file.as_str())
-}
-
-/// Returns the error that a table is not what it was when the import began.
-fn changed(table: &TableDescriptor) -> Error {
-    Error::new(
-        SqlState::OBJECT_IN_USE,
-        format!("table \"{}\" was changed by another statement", table.name),
-    )
-    .hint("Run the statement again.")
 }

@@ -13,6 +13,7 @@ mod input;
 mod into;
 mod key_text;
 mod locate;
+mod neighbours;
 mod record;
 mod schedule;
 mod task;
