@@ -33,6 +33,8 @@ states! {
     STRING_DATA_RIGHT_TRUNCATION = "22001";
     /// A number does not fit its type, or arithmetic overflowed.
     NUMERIC_VALUE_OUT_OF_RANGE = "22003";
+    /// NULL where none can be.
+    NULL_VALUE_NOT_ALLOWED = "22004";
     /// A text is no date, time or timestamp.
     INVALID_DATETIME_FORMAT = "22007";
     /// A date or time field is out of range.
@@ -129,6 +131,8 @@ states! {
     QUERY_CANCELED = "57014";
     /// A file or directory does not exist.
     UNDEFINED_FILE = "58P01";
+    /// A file exists already.
+    DUPLICATE_FILE = "58P02";
     /// The operating system reported an I/O error.
     IO_ERROR = "58030";
     /// A defect of ours.

@@ -1,4 +1,4 @@
-//! Work that takes time: import, later export and index builds.
+//! Work that takes time: import, export and index builds.
 //!
 //! A job reads through `source`, `record` and `types`, writes through `store`, and tells what it does
 //! by `Event` values; it draws nothing. It runs on threads of its own and blocks its caller.
@@ -6,6 +6,8 @@
 mod compact;
 mod constraint;
 mod event;
+pub mod export;
+pub mod file_table;
 mod foreign_key;
 pub mod import;
 mod index;

@@ -1,7 +1,9 @@
 //! Tests that docs/sql.md holds the tables of options, settings and variables, and examples that run.
 
 use super::fixture::Store;
-use super::{CLUSTER_SETTINGS, Plan, dump_option_help, option_help, variable_help};
+use super::{
+    CLUSTER_SETTINGS, Plan, dump_option_help, export_option_help, option_help, variable_help,
+};
 use crate::syntax;
 
 /// The SQL reference.
@@ -51,6 +53,15 @@ fn holds_the_options_of_dumps() {
         .map(|help| vec![code(help.name), help.takes.into(), help.default.into(), help.doc.into()])
         .collect();
     check("dump options", &["option", "takes", "default", "meaning"], rows);
+}
+
+#[test]
+fn holds_the_options_of_export() {
+    let rows = export_option_help()
+        .into_iter()
+        .map(|help| vec![code(help.name), help.takes.into(), help.default.into(), help.doc.into()])
+        .collect();
+    check("export options", &["option", "takes", "default", "meaning"], rows);
 }
 
 #[test]

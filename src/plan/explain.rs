@@ -1,12 +1,12 @@
 //! EXPLAIN: of a query, whose plan the engine prints, or of another statement, as lines.
 
 use super::{
-    Decompress, FormatKind, Header, Import, ImportDump, ImportInto, ImportMode, ImportTarget,
-    Insert, InsertSource, Plan, Planner, Show,
+    Decompress, Export, ExportFormat, ExportTarget, FormatKind, Header, Import, ImportDump,
+    ImportInto, ImportMode, ImportTarget, Insert, InsertSource, Plan, Planner, Show,
 };
 use crate::catalog::{Catalog, IndexDescriptor, Object, PUBLIC_SCHEMA, TableDescriptor, TableId};
 use crate::error::{Error, Result, SqlState};
-use crate::source::redact;
+use crate::source::{redact, redact_text};
 use crate::syntax::ast::Statement;
 
 /// Plans an EXPLAIN. The statement beneath is checked as if it ran.
@@ -36,8 +36,13 @@ pub(super) fn plan_explain(
 /// Returns what a plan that is no query does, as lines.
 fn lines(plan: &Plan, catalog: &dyn Catalog) -> Vec<String> {
     match plan {
-        Plan::Import(import) => import_lines(import, catalog),
         Plan::ImportDump(import) => dump_lines(import),
+        Plan::Import(import) | Plan::CopyFrom(import) => import_lines(import, catalog),
+        Plan::Export(export) => export_lines(export),
+        Plan::CopyOut { query, .. } => {
+            let text = redact_text(&query.text);
+            vec!["copy to standard output".to_owned(), format!("  rows of: {text}")]
+        }
         Plan::CreateTable(table) => {
             let mut lines = vec![format!("create table {}", full_name(table, catalog))];
             lines.extend(table_lines(table));
@@ -193,6 +198,28 @@ fn into_lines(into: &ImportInto, catalog: &dyn Catalog) -> Vec<String> {
         ImportMode::Replace => "  all rows of the table: replaced".to_owned(),
     });
     lines
+}
+
+fn export_lines(export: &Export) -> Vec<String> {
+    let place = match &export.target {
+        ExportTarget::Directory { url, .. } => format!("export into directory {}", redact(url)),
+        ExportTarget::File { url } => format!("export into file {}", redact(url)),
+    };
+    let format = match &export.format {
+        ExportFormat::Rows { layout, header, .. } => {
+            let header = if *header { ", header" } else { "" };
+            let null = layout.null.as_ref().map(|null| format!(", null {null:?}"));
+            format!("delimiter {:?}{}{header}", layout.delimiter, null.unwrap_or_default())
+        }
+        ExportFormat::Json => "JSON".to_owned(),
+        ExportFormat::NdJson => "NDJSON".to_owned(),
+        ExportFormat::Parquet => "Parquet".to_owned(),
+    };
+    vec![
+        place,
+        format!("  rows of: {}", redact_text(&export.query.text)),
+        format!("  format: {format}"),
+    ]
 }
 
 /// Returns how files of a format are read, as far as that format goes.

@@ -45,7 +45,7 @@ fn writable_columns(table: &TableDescriptor) -> Vec<&ColumnDescriptor> {
 }
 
 /// Returns the columns of a list: each exists, is not computed, and stands there once.
-fn listed_columns<'t>(
+pub(super) fn listed_columns<'t>(
     table: &'t TableDescriptor,
     names: &[Ident],
 ) -> Result<Vec<&'t ColumnDescriptor>> {

@@ -7,6 +7,8 @@
 
 mod column;
 mod constraint;
+mod copy;
+mod copy_option;
 mod create_table;
 mod database;
 #[cfg(test)]
@@ -14,6 +16,8 @@ mod documentation;
 mod drop;
 mod dump;
 mod explain;
+mod export;
+mod export_option;
 #[cfg(test)]
 mod fixture;
 mod foreign_key;
@@ -36,7 +40,10 @@ mod transaction;
 mod user;
 mod variable;
 
+pub use copy_option::COPY_OPTIONS;
 pub use dump::{ImportDump, describe_dumped};
+pub use export::{Export, ExportFormat, ExportResult, ExportTarget, ForceQuote};
+pub use export_option::{OutputCompression, export_option_help};
 pub use format::{
     AvroFormat, CsvFormat, DataFormat, Decompress, DelimitedFormat, FormatKind, FormatName, Header,
     NamedFormat, PgCopyFormat,
@@ -106,6 +113,17 @@ pub enum Plan {
     Import(Box<Import>),
     /// Make tables from a dump.
     ImportDump(Box<ImportDump>),
+    /// Write rows to files.
+    Export(Box<Export>),
+    /// Add the rows of a file to a table, and tell how many.
+    CopyFrom(Box<Import>),
+    /// Write rows to standard output.
+    CopyOut {
+        /// The rows.
+        query: Query,
+        /// How they are written.
+        format: ExportFormat,
+    },
     /// Make an empty table; ids of the table itself are still 0, column and index ids are set.
     CreateTable(Box<TableDescriptor>),
     /// Make a table from a query's rows.
@@ -211,6 +229,8 @@ pub struct Query {
     pub text: String,
     /// Its place in the statement.
     pub offset: usize,
+    /// The files that stand in place of tables, as written.
+    pub files: Vec<String>,
 }
 
 /// Rows to add to a table.
@@ -367,6 +387,10 @@ impl Planner<'_> {
             S::ImportTable(import) => import::plan_import(self, import),
             S::ImportInto(import) => import_into::plan_import_into(self, import),
             S::ImportDump(import) => dump::plan_import_dump(self, import),
+            S::Copy(copy) => copy::plan_copy(self, copy),
+            S::Export(export) => {
+                export::plan_export(self, export).map(|export| Plan::Export(Box::new(export)))
+            }
             S::CreateTable(create) => create_table::plan_create_table(self, create),
             S::DropTable(drop) => drop::plan_drop_table(self, drop),
             S::CreateDatabase { name, if_not_exists } => {

@@ -42,6 +42,12 @@ pub const CLUSTER_SETTINGS: &[ClusterSetting] = &[
         doc: "whether IMPORT TABLE may run",
     },
     ClusterSetting {
+        name: "feature.export.enabled",
+        kind: SettingKind::Bool,
+        default: "true",
+        doc: "whether EXPORT and COPY TO may run",
+    },
+    ClusterSetting {
         name: "feature.import.enabled",
         kind: SettingKind::Bool,
         default: "true",

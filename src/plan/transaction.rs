@@ -53,7 +53,10 @@ fn write_verb(statement: &Statement) -> Option<&'static str> {
         Statement::Revoke(_) => "REVOKE",
         Statement::SetClusterSetting { .. } => "SET CLUSTER SETTING",
         Statement::ResetClusterSetting { .. } => "RESET CLUSTER SETTING",
+        Statement::Copy(copy) if copy.from => "COPY FROM",
         Statement::Use { .. }
+        | Statement::Copy(_)
+        | Statement::Export(_)
         | Statement::Query(_)
         | Statement::Explain { .. }
         | Statement::Begin

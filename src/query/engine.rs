@@ -23,6 +23,7 @@ use datafusion::sql::planner::SqlToRel;
 
 use super::analyze::Meaning;
 use super::error::{IntoOurs, Origin, from_query};
+use super::file::FileProvider;
 use super::function::Session;
 use super::in_order::in_order;
 use super::known::answer;
@@ -289,15 +290,17 @@ fn plan_query(
     Ok(Plan { logical, physical })
 }
 
-/// Returns the rows of all stored tables that a plan reads.
+/// Returns the rows of all tables and files that a plan reads, about.
 fn stored_rows(plan: &LogicalPlan) -> QueryResult<u64> {
     let mut rows = 0;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node
             && let Ok(table) = source_as_provider(&scan.source)
-            && let Some(table) = (table.as_ref() as &dyn Any).downcast_ref::<StoredTable>()
         {
-            rows += table.rows();
+            let table = table.as_ref() as &dyn Any;
+            let stored = table.downcast_ref::<StoredTable>().map(StoredTable::rows);
+            let file = || table.downcast_ref::<FileProvider>().map(FileProvider::rows);
+            rows += stored.or_else(file).unwrap_or(0);
         }
         Ok(TreeNodeRecursion::Continue)
     })?;

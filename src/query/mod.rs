@@ -16,6 +16,7 @@ mod engine;
 mod error;
 mod exists;
 mod explain;
+mod file;
 mod float;
 mod function;
 mod group;
@@ -44,7 +45,9 @@ use std::sync::Arc;
 
 pub use compile::CompiledExpr;
 pub use engine::Engine;
+pub use file::{FileSource, FileTable};
 pub use rows::Rows;
+pub use sql_types::sql_type_of_field;
 
 use crate::store::{Store, View};
 
@@ -63,6 +66,8 @@ pub struct QueryContext {
     pub now: i64,
     /// The session's time zone name.
     pub time_zone: String,
+    /// The files that the query names in place of tables.
+    pub files: Arc<[FileTable]>,
 }
 
 /// What EXPLAIN shows.

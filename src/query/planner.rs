@@ -22,7 +22,7 @@ use super::function::{self, Session, aggregate};
 use super::operator::Operators;
 use super::provider::StoredTable;
 use super::sql_types::Types;
-use super::{QueryContext, analyze, checked, choice};
+use super::{FileTable, QueryContext, analyze, checked, choice};
 use crate::catalog::{Catalog, PUBLIC_SCHEMA, ROWID, TableDescriptor};
 use crate::error::{Error, Result, SqlState};
 
@@ -81,6 +81,9 @@ impl QueryContext {
 
 impl Tables for QueryContext {
     fn table(&self, name: &TableReference, rowid: bool) -> Result<Arc<dyn TableProvider>> {
+        if let Some(file) = FileTable::named(&self.files, name.table()) {
+            return Ok(Arc::new(file.provider()));
+        }
         let table = self.find(name).ok_or_else(|| self.no_table(name))?;
         Ok(Arc::new(StoredTable::new(&self.store, &self.view, table, rowid)?))
     }

@@ -21,6 +21,7 @@ use super::common_query::name_apart;
 use super::dialect::BoundedDialect;
 use super::error::{Origin, from_parser, too_deep};
 use super::exists::count_existing;
+use super::file::mark_file;
 use super::names::{mark_twins, name_items, normal};
 use super::quantified::quantify;
 use crate::catalog::ROWID;
@@ -180,6 +181,7 @@ impl VisitorMut for Preparation<'_> {
             return ControlFlow::Break(unsupported("TABLESAMPLE"));
         }
         name_function_columns(factor);
+        mark_file(factor);
         if let TableFactor::Derived { subquery, alias, .. } = factor
             && alias.as_ref().is_none_or(|alias| alias.columns.is_empty())
         {

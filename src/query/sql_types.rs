@@ -51,7 +51,7 @@ pub(super) fn marked(field: Field, sql_type: &SqlType) -> Field {
 
 /// Returns the SQL type of a field, from its metadata or else its Arrow type; nothing for types that
 /// have no SQL name.
-pub(super) fn sql_type_of_field(field: &Field) -> Option<SqlType> {
+pub fn sql_type_of_field(field: &Field) -> Option<SqlType> {
     let arrow = sql_type_of_arrow(field.data_type())?;
     let mark = match field.metadata().get(KEY).map(String::as_str) {
         Some("UUID") => SqlType::Uuid,

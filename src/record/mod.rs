@@ -25,6 +25,7 @@ mod lines;
 mod pgcopy;
 mod reader;
 mod records;
+mod row;
 mod write;
 
 #[cfg(test)]
@@ -48,4 +49,5 @@ pub use lines::{count_lines, count_lines_to, strip_bom};
 pub use pgcopy::PgCopyFormat;
 pub use reader::Reader;
 pub use records::Records;
+pub use row::{RowLayout, RowStyle, RowWriter};
 pub use write::CsvWriter;

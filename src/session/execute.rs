@@ -7,8 +7,9 @@ use super::{Events, Outcome, Rows, Session, TransactionState};
 use crate::catalog::ROOT;
 use crate::error::{Error, Result, Span, SqlState};
 use crate::job::Event;
+use crate::job::file_table::open_file_table;
 use crate::plan::{Absolute, Plan, PlanContext, Planned, Query, plan};
-use crate::query::ExplainOptions;
+use crate::query::{ExplainOptions, QueryContext};
 use crate::source::{Location, redact, redact_text};
 use crate::store::View;
 use crate::syntax::{self, ast::Statement};
@@ -24,7 +25,7 @@ impl Session {
         self.rows_failed.store(false, Ordering::Relaxed);
         self.timer.start(self.variable("statement_timeout").as_deref(), &self.cancel);
         let mut outcome = self.run_text(text, &events).await;
-        if !matches!(outcome, Ok(Outcome::Rows { .. })) {
+        if !matches!(outcome, Ok(Outcome::Rows { .. } | Outcome::Copy { .. })) {
             self.timer.stop();
             outcome = outcome.map_err(|error| match error.code() {
                 SqlState::QUERY_CANCELED => self.cancel.error(),
@@ -88,6 +89,9 @@ impl Session {
             Plan::NeedsFile(_) => Err(Error::internal("a plan without its file")),
             Plan::ImportDump(import) => self.run_import_dump(*import, events).await,
             Plan::Import(import) => self.run_import(*import, events).await,
+            Plan::Export(export) => self.run_export(*export, events).await,
+            Plan::CopyFrom(import) => self.run_copy_from(*import, events).await,
+            Plan::CopyOut { query, format } => self.run_copy_out(&query, &format).await,
             Plan::CreateTable(table) => self.run_create_table(*table),
             Plan::CreateTableAs { database, name, query } => {
                 self.run_create_table_as(database, &name, &query).await
@@ -170,7 +174,7 @@ impl Session {
 
     /// Starts a query; its rows stop with 57014 when the statement is cancelled.
     pub(super) async fn run_query(&self, query: &Query) -> Result<Rows> {
-        let context = self.query_context();
+        let context = self.query_context_of(query).await?;
         let running = self.engine.run(&context, &query.text, query.offset);
         let rows = tokio::select! {
             rows = running => rows?,
@@ -184,8 +188,25 @@ impl Session {
         Ok(stopping.noting_failure(Arc::clone(&self.rows_failed)))
     }
 
+    /// Returns what a query may see, with the files that it names, opened.
+    async fn query_context_of(&self, query: &Query) -> Result<QueryContext> {
+        let mut context = self.query_context();
+        if query.files.is_empty() {
+            return Ok(context);
+        }
+        let (access, names) = (Arc::clone(&self.access), query.files.clone());
+        let open = move || {
+            names.iter().map(|name| open_file_table(&access, name)).collect::<Result<Vec<_>>>()
+        };
+        let opened = tokio::task::spawn_blocking(open)
+            .await
+            .map_err(|error| Error::internal("opening a file ended early").caused_by(error))??;
+        context.files = opened.into();
+        Ok(context)
+    }
+
     async fn run_explain(&self, query: &Query, options: ExplainOptions) -> Result<Outcome> {
-        let context = self.query_context();
+        let context = self.query_context_of(query).await?;
         let running = self.engine.explain(&context, &query.text, query.offset, options);
         tokio::select! {
             lines = running => explained(lines?),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::clock::SYSTEM;
+use super::execute::done;
 use super::show::{Cell, Table};
 use super::{Events, Outcome, Session};
 use crate::error::{Error, Result};
@@ -32,12 +33,25 @@ impl Session {
         import: plan::Import,
         events: &Events,
     ) -> Result<Outcome> {
-        let context = self.job_context(events);
-        let imported =
-            tokio::task::spawn_blocking(move || import::run(&context, &import))
-                .await
-                .map_err(|error| Error::internal("an import ended early").caused_by(error))??;
+        let imported = self.import(import, events).await?;
         Ok(Outcome::Rows { rows: result(&imported).into_rows()?, tag: "" })
+    }
+
+    pub(super) async fn run_copy_from(
+        &mut self,
+        import: plan::Import,
+        events: &Events,
+    ) -> Result<Outcome> {
+        let imported = self.import(import, events).await?;
+        Ok(done(format!("COPY {}", imported.rows)))
+    }
+
+    /// Runs an import on a thread that may block.
+    async fn import(&mut self, import: plan::Import, events: &Events) -> Result<Imported> {
+        let context = self.job_context(events);
+        tokio::task::spawn_blocking(move || import::run(&context, &import))
+            .await
+            .map_err(|error| Error::internal("an import ended early").caused_by(error))?
     }
 }
 

@@ -75,7 +75,7 @@ fn open(directory: &Path) -> Session {
 async fn run(session: &mut Session, sql: &str) -> Result<Vec<RecordBatch>> {
     match session.execute(sql, no_events()).await? {
         Outcome::Rows { rows, .. } => rows.collect().await,
-        Outcome::Done { .. } => Ok(Vec::new()),
+        Outcome::Done { .. } | Outcome::Copy { .. } => Ok(Vec::new()),
     }
 }
 

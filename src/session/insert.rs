@@ -131,8 +131,8 @@ impl Session {
         offset: usize,
     ) -> Result<ArrayRef> {
         let select = "SELECT ";
-        let query =
-            Query { text: format!("{select}{text}"), offset: offset.saturating_sub(select.len()) };
+        let offset = offset.saturating_sub(select.len());
+        let query = Query { text: format!("{select}{text}"), offset, files: Vec::new() };
         let mut rows = self.run_query(&query).await?;
         while let Some(batch) = rows.next().await? {
             if batch.num_rows() == 1 {

@@ -5,6 +5,9 @@
 
 mod clock;
 mod execute;
+mod export;
+#[cfg(test)]
+mod export_properties;
 mod import;
 #[cfg(test)]
 mod import_properties;
@@ -32,6 +35,7 @@ use crate::store::{OpenOptions, Store, View};
 use self::timer::Timer;
 
 pub use self::names::Names;
+pub use crate::job::export::Formatter as RowFormatter;
 pub use crate::job::{Event, Progress};
 pub use crate::query::Rows;
 pub use crate::source::redact_text;
@@ -84,6 +88,13 @@ pub enum Outcome {
         rows: Rows,
         /// The word before the count in the command tag: `SELECT`, or empty for no tag.
         tag: &'static str,
+    },
+    /// Rows to print as text, and then how many they were.
+    Copy {
+        /// The rows.
+        rows: Rows,
+        /// Makes text of them.
+        formatter: RowFormatter,
     },
     /// Nothing but a command tag, such as `CREATE TABLE` or `INSERT 0 5`.
     Done {
@@ -303,6 +314,7 @@ impl Session {
             user: self.user.clone(),
             now: clock::now(),
             time_zone: self.variable("timezone").unwrap_or_else(|| "UTC".to_owned()),
+            files: Arc::default(),
         }
     }
 }

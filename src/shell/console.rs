@@ -23,7 +23,7 @@ use super::splitter;
 use super::stream::RowStream;
 use super::variables::Variables;
 use crate::error::Error;
-use crate::session::{CancelHandle, Outcome, Rows, Session, redact_text};
+use crate::session::{CancelHandle, Outcome, RowFormatter, Rows, Session, redact_text};
 use crate::syntax::{self, PieceKind};
 
 /// A session and everything that a person sees of it.
@@ -201,6 +201,7 @@ impl Console {
                 Ok(())
             }
             Outcome::Rows { rows, .. } => self.show(rows, &cancel, None),
+            Outcome::Copy { rows, formatter } => self.print_copy(rows, &formatter, &cancel),
         }
     }
 
@@ -268,6 +269,21 @@ impl Console {
                 return Ok(paging.finish()?);
             }
         }
+    }
+
+    /// Prints rows as COPY writes them, and says how many they were.
+    fn print_copy(&mut self, rows: Rows, formatter: &RowFormatter, cancel: &CancelHandle) -> Flow {
+        let mut rows = RowStream::start(rows, &self.runtime);
+        self.output.rows(&String::from_utf8_lossy(formatter.header()))?;
+        let mut count = 0;
+        while let Some(batch) = self.next(&mut rows, cancel)? {
+            self.output.rows(&String::from_utf8_lossy(&formatter.text(&batch)?))?;
+            count += batch.num_rows();
+        }
+        if !self.settings.quiet {
+            self.output.message(&format!("COPY {count}"));
+        }
+        Ok(())
     }
 
     fn next(&mut self, rows: &mut RowStream, cancel: &CancelHandle) -> Flow<Option<RecordBatch>> {

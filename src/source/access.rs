@@ -290,7 +290,7 @@ impl Access {
     }
 
     /// Fails if the user may not use a place of another machine.
-    fn require_remote(&self, location: &Location) -> Result {
+    pub(super) fn require_remote(&self, location: &Location) -> Result {
         if location.is_explicit() || !self.explicit_only {
             return Ok(());
         }
@@ -304,19 +304,19 @@ impl Access {
     }
 
     /// Returns the root of `nodelocal:` if local files may be touched.
-    fn require_local(&self) -> Result<&Path> {
+    pub(super) fn require_local(&self) -> Result<&Path> {
         self.options.external_io_directory.as_deref().ok_or_else(|| {
             Error::new(SqlState::INSUFFICIENT_PRIVILEGE, "access to local files is disabled")
                 .hint("Start Wharf without \"--external-io-dir disabled\".")
         })
     }
 
-    fn resolve(&self, path: &Path) -> PathBuf {
+    pub(super) fn resolve(&self, path: &Path) -> PathBuf {
         self.options.working_directory.join(path)
     }
 
     /// Opens the directory that holds the last element of a place.
-    fn open_directory_of(&self, location: &Location) -> io::Result<OwnedFd> {
+    pub(super) fn open_directory_of(&self, location: &Location) -> io::Result<OwnedFd> {
         let root = self.require_local().map_err(super::wrap_error)?;
         let parent = location.path().parent().unwrap_or(Path::new(""));
         match location {
@@ -359,7 +359,7 @@ impl Access {
 }
 
 /// Says why a directory could not be made or opened.
-fn directory_failure(location: &Location, error: &io::Error) -> Error {
+pub(super) fn directory_failure(location: &Location, error: &io::Error) -> Error {
     if matches!(location, Location::Nodelocal(_)) && beneath::leads_outside(error) {
         return outside(location);
     }

@@ -24,6 +24,7 @@ mod host;
 mod location;
 mod network;
 mod object;
+mod output;
 mod redact;
 mod remote;
 #[cfg(test)]
@@ -39,5 +40,6 @@ pub use failure::{io_error, wrap_error};
 pub use file::{Identity, SourceFile, SourceReader};
 pub use location::{HttpPlace, LocalPath, Location, NodelocalPath};
 pub use network::{NetworkOptions, StopCheck};
+pub use output::{OutputDirectory, OutputFile};
 pub use redact::{redact, redact_text};
 pub use temp::{TempDirectory, TempFile, TempReader, remove_temp_leftover};

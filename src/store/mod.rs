@@ -13,6 +13,7 @@ mod lock;
 mod manifest;
 mod panic;
 mod parquet_file;
+mod parquet_output;
 mod recovery;
 mod rows;
 mod segment;
@@ -27,6 +28,7 @@ pub use changes::Changes;
 pub use claim::TableClaim;
 pub use manifest::{ColumnStatistics, Manifest, RowIds, Segment};
 pub use parquet_file::{ParquetFile, ParquetRows};
+pub use parquet_output::{PageCompression, ParquetWriter};
 pub use segment::{
     ColumnFilter, ColumnRange, ScanRequest, SegmentColumn, SegmentScan, SegmentWriter,
 };

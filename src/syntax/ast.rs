@@ -14,6 +14,10 @@ pub enum Statement {
     ImportInto(ImportInto),
     /// `IMPORT [TABLE t FROM] PGDUMP 'url'`.
     ImportDump(ImportDump),
+    /// `EXPORT INTO CSV 'url' [WITH ...] FROM query`.
+    Export(Export),
+    /// `COPY t FROM 'file' [WITH (...)]`, `COPY t | (query) TO 'file' [WITH (...)]`.
+    Copy(Copy),
     /// `CREATE TABLE [IF NOT EXISTS] t (...)`.
     CreateTable(CreateTable),
     /// `DROP TABLE [IF EXISTS] t, ... [CASCADE | RESTRICT]`.
@@ -214,6 +218,81 @@ pub struct OptionPair {
     pub value: Option<Value>,
 }
 
+/// `EXPORT INTO format 'url' [WITH options] FROM query`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Export {
+    /// The format word, upper case: `CSV`.
+    pub format: Ident,
+    /// Where the files go, as written.
+    pub destination: Value,
+    /// The options in the order written; keys are lower case unless quoted.
+    pub options: Vec<OptionPair>,
+    /// The rows.
+    pub query: Query,
+}
+
+/// `COPY source FROM | TO place [WITH (options)]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Copy {
+    /// What is copied.
+    pub source: CopySource,
+    /// Whether rows come from the place; otherwise they go there.
+    pub from: bool,
+    /// The place.
+    pub place: CopyPlace,
+    /// The options in the order written.
+    pub options: Vec<CopyOption>,
+}
+
+/// What COPY copies.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CopySource {
+    /// A table.
+    Table {
+        /// Its name.
+        name: ObjectName,
+        /// The columns named, in order; empty means all that are not computed.
+        columns: Vec<Ident>,
+    },
+    /// `(query)`.
+    Query(Query),
+}
+
+/// Where COPY reads or writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyPlace {
+    /// A file.
+    File(Value),
+    /// `PROGRAM 'command'`: parsed; refused when planned.
+    Program(Span),
+    /// `STDIN`.
+    Stdin(Span),
+    /// `STDOUT`.
+    Stdout(Span),
+}
+
+/// An option of COPY.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyOption {
+    /// Its name, lower case, with underscores: `force_quote`.
+    pub name: Ident,
+    /// What stands behind it.
+    pub value: CopyValue,
+}
+
+/// What stands behind an option of COPY.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyValue {
+    /// Nothing.
+    None,
+    /// A value.
+    Value(Value),
+    /// `(a, b)`.
+    Columns(Vec<Ident>),
+    /// `*`.
+    All,
+}
+
 /// `CREATE TABLE`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateTable {
@@ -395,6 +474,8 @@ pub struct Query {
     pub span: Span,
     /// The tables it names, through subqueries, with CTE names left out, each once.
     pub tables: Vec<ObjectName>,
+    /// The files that stand in place of tables, each once.
+    pub files: Vec<Value>,
     /// Whether a `VALUES` row holds the word DEFAULT in place of a value.
     pub values: Option<Vec<Vec<InsertValue>>>,
 }

@@ -79,7 +79,7 @@ pub(super) fn is_dump(scanned: &Scanned<'_>, index: usize) -> bool {
 }
 
 /// Reads the options of a WITH clause, which may be empty.
-fn options(scanned: &Scanned<'_>, with: &Node<'_>) -> Result<Vec<OptionPair>> {
+pub(super) fn options(scanned: &Scanned<'_>, with: &Node<'_>) -> Result<Vec<OptionPair>> {
     let Some(pairs) = with.find(Rule::option_pairs) else { return Ok(Vec::new()) };
     pairs.all(Rule::option_pair).map(|pair| option_pair(scanned, &pair)).collect()
 }
@@ -94,7 +94,7 @@ fn option_pair(scanned: &Scanned<'_>, pair: &Node<'_>) -> Result<OptionPair> {
 
 /// Refuses a number, where only a string, a word or a placeholder can stand; `quoted` shows how to
 /// write it.
-fn text_value(
+pub(super) fn text_value(
     scanned: &Scanned<'_>,
     value: Value,
     quoted: impl Fn(&str) -> String,

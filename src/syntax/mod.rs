@@ -8,10 +8,12 @@
 pub mod ast;
 
 mod column;
+mod copy;
 mod dialect;
 mod dump;
 mod element;
 mod error;
+mod export;
 mod expr;
 mod grant;
 mod import;

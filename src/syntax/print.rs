@@ -1,8 +1,9 @@
 //! Statements printed as SQL that parses to the same statement, places aside.
 
 use super::ast::{
-    CreateTable, DropBehavior, DropTable, Grant, GrantTarget, Ident, ImportDump, ImportInto,
-    ImportSchema, ImportTable, Insert, ObjectName, OptionPair, Show, Statement, Value, ValueKind,
+    Copy, CopyPlace, CopySource, CopyValue, CreateTable, DropBehavior, DropTable, Export, Grant,
+    GrantTarget, Ident, ImportDump, ImportInto, ImportSchema, ImportTable, Insert, ObjectName,
+    OptionPair, Show, Statement, Value, ValueKind,
 };
 use super::literal::{quote_ident, quote_literal};
 use super::print_element::print_elements;
@@ -14,6 +15,8 @@ pub fn print(statement: &Statement, redact: &dyn Fn(&str) -> String) -> String {
         Statement::ImportTable(import) => print_import(import, redact),
         Statement::ImportInto(import) => print_import_into(import, redact),
         Statement::ImportDump(import) => print_import_dump(import, redact),
+        Statement::Copy(copy) => print_copy(copy, redact),
+        Statement::Export(export) => print_export(export, redact),
         Statement::CreateTable(create) => print_create_table(create),
         Statement::DropTable(drop) => print_drop_table(drop),
         Statement::CreateDatabase { name, if_not_exists } => {
@@ -78,6 +81,66 @@ pub(super) fn object_name(name: &ObjectName) -> String {
     name.parts.iter().map(ident).collect::<Vec<_>>().join(".")
 }
 
+/// Prints ` WITH key = 'value', key`; nothing without options.
+fn print_options(options: &[OptionPair], redact: &dyn Fn(&str) -> String) -> String {
+    let mut out = String::new();
+    let mut lead = " WITH ";
+    for option in options {
+        out += lead;
+        out += &ident(&option.key);
+        if let Some(given) = &option.value {
+            out += &format!(" = {}", location(given, redact));
+        }
+        lead = ", ";
+    }
+    out
+}
+
+fn print_copy(copy: &Copy, redact: &dyn Fn(&str) -> String) -> String {
+    let source = match &copy.source {
+        CopySource::Query(query) => format!("({})", query.text),
+        CopySource::Table { name, columns } if columns.is_empty() => object_name(name),
+        CopySource::Table { name, columns } => {
+            format!("{} ({})", object_name(name), idents(columns))
+        }
+    };
+    let place = match &copy.place {
+        CopyPlace::File(file) => location(file, redact),
+        CopyPlace::Program(_) => "PROGRAM ''".to_owned(),
+        CopyPlace::Stdin(_) => "STDIN".to_owned(),
+        CopyPlace::Stdout(_) => "STDOUT".to_owned(),
+    };
+    let options: Vec<String> = copy
+        .options
+        .iter()
+        .map(|option| {
+            let name = option.name.value.to_ascii_uppercase();
+            match &option.value {
+                CopyValue::None => name,
+                CopyValue::Value(given) => format!("{name} {}", value(given)),
+                CopyValue::Columns(columns) => format!("{name} ({})", idents(columns)),
+                CopyValue::All => format!("{name} *"),
+            }
+        })
+        .collect();
+    let with = match options.as_slice() {
+        [] => String::new(),
+        options => format!(" WITH ({})", options.join(", ")),
+    };
+    let direction = if copy.from { "FROM" } else { "TO" };
+    format!("COPY {source} {direction} {place}{with}")
+}
+
+fn print_export(export: &Export, redact: &dyn Fn(&str) -> String) -> String {
+    format!(
+        "EXPORT INTO {} {}{} FROM {}",
+        export.format.value,
+        location(&export.destination, redact),
+        print_options(&export.options, redact),
+        export.query.text
+    )
+}
+
 fn print_import(import: &ImportTable, redact: &dyn Fn(&str) -> String) -> String {
     let mut out = format!("IMPORT TABLE {} ", object_name(&import.table));
     match &import.schema {
@@ -106,21 +169,6 @@ fn print_import_dump(import: &ImportDump, redact: &dyn Fn(&str) -> String) -> St
     };
     let options = print_options(&import.options, redact);
     format!("IMPORT {table}{} {files}{options}", import.bundle.value)
-}
-
-/// Prints ` WITH options`, or nothing.
-fn print_options(options: &[OptionPair], redact: &dyn Fn(&str) -> String) -> String {
-    let mut out = String::new();
-    let mut lead = " WITH ";
-    for option in options {
-        out += lead;
-        out += &ident(&option.key);
-        if let Some(given) = &option.value {
-            out += &format!(" = {}", location(given, redact));
-        }
-        lead = ", ";
-    }
-    out
 }
 
 /// Prints ` CSV DATA (files) WITH options`.

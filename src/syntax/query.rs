@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sqlparser::ast as sql;
 
-use super::ast::{Ident, InsertValue, ObjectName, Query};
+use super::ast::{Ident, InsertValue, ObjectName, Query, Value, ValueKind};
 use super::dialect::{not_supported, object_name};
 use super::error::{Locator, sqlparser_error, syntax_error};
 use super::expr::{describe, normalise, read_query};
@@ -78,9 +78,9 @@ fn parse(scanned: &Scanned<'_>, range: Range<usize>) -> Result<Parsed> {
     })?;
     let locator = Locator::new(text);
     let locate = |span| rewritten.original(locator.span(span)).shifted(range.start);
-    let found = tables(&tree).map_err(|refused| refusal(scanned, &range, refused, &locate))?;
+    let sources = tables(&tree).map_err(|refused| refusal(scanned, &range, refused, &locate))?;
     let mut found: Vec<ObjectName> =
-        found.iter().map(|name| table(name, &locate)).collect::<Result<_>>()?;
+        sources.tables.iter().map(|name| table(name, &locate)).collect::<Result<_>>()?;
     found.sort_by_key(|name| name.span.start);
     let mut names: Vec<ObjectName> = Vec::new();
     for name in found {
@@ -95,6 +95,7 @@ fn parse(scanned: &Scanned<'_>, range: Range<usize>) -> Result<Parsed> {
         text: rewritten.shown(scanned, &range),
         span: Span::new(range.start, range.end),
         tables: names,
+        files: files(scanned, &range, sources.files),
         values: None,
     };
     Ok(Parsed { query, tree, rewritten })
@@ -128,11 +129,6 @@ fn refusal(
         Refused::Into(span) => not_supported("SELECT INTO", locate(span))
             .hint("Use CREATE TABLE t AS SELECT ... or INSERT INTO t SELECT ..."),
         Refused::Reserved(span, expected) => syntax_error(scanned, locate(span).start, expected),
-        Refused::File(name) => {
-            not_supported("a file in place of a table", file(scanned, &name, whole)).hint(
-                "Import the file with IMPORT TABLE, or write a table's name in double quotes.",
-            )
-        }
         Refused::Write => {
             let words = ["INSERT", "UPDATE", "DELETE", "MERGE"];
             let first = scanned.index_at(range.start);
@@ -146,6 +142,20 @@ fn refusal(
             not_supported("WITH inside a recursive common table expression", whole)
         }
     }
+}
+
+/// Returns the files in place of tables, each once, in the order of the text.
+fn files(scanned: &Scanned<'_>, range: &Range<usize>, names: Vec<String>) -> Vec<Value> {
+    let whole = Span::new(range.start, range.end);
+    let mut files: Vec<Value> = Vec::new();
+    for text in names {
+        if files.iter().all(|known| known.text != text) {
+            let span = file(scanned, &text, whole);
+            files.push(Value { text, kind: ValueKind::String, span });
+        }
+    }
+    files.sort_by_key(|file| file.span.start);
+    files
 }
 
 /// Returns where the string `name` stands in place of a table.

@@ -5,15 +5,15 @@ use super::dialect::{self, Node, Rule, not_supported};
 use super::error::{alternatives, nearest, syntax_error};
 use super::query::parse_query;
 use super::scan::Scanned;
-use super::{element, grant, import, insert, setting, show};
+use super::{copy, element, export, grant, import, insert, setting, show};
 use crate::error::{Error, Result};
 
 /// The words that a statement can start with, for messages and completion.
 #[rustfmt::skip]
 pub const STATEMENT_WORDS: &[&str] = &[
-    "ABORT", "BEGIN", "COMMIT", "CREATE", "DESC", "DESCRIBE", "DROP", "END", "EXPLAIN", "GRANT",
-    "IMPORT", "INSERT", "RESET", "REVOKE", "ROLLBACK", "SELECT", "SET", "SHOW", "START", "TABLE",
-    "USE", "VALUES", "WITH",
+    "ABORT", "BEGIN", "COMMIT", "COPY", "CREATE", "DESC", "DESCRIBE", "DROP", "END", "EXPLAIN",
+    "EXPORT", "GRANT", "IMPORT", "INSERT", "RESET", "REVOKE", "ROLLBACK", "SELECT", "SET", "SHOW",
+    "START", "TABLE", "USE", "VALUES", "WITH",
 ];
 
 /// Statements that parse by their first words alone and are refused later, and whether they would
@@ -25,7 +25,7 @@ const UNSUPPORTED: &[(&str, bool)] = &[
     ("ALTER TYPE", true), ("ALTER USER", true), ("ALTER VIEW", true), ("ALTER", true),
     ("ANALYSE", true), ("ANALYZE", true), ("BACKUP", false), ("CALL", true), ("CANCEL JOBS", true),
     ("CANCEL JOB", true), ("CANCEL QUERY", true), ("CANCEL", true), ("CHECKPOINT", true),
-    ("CLOSE", false), ("COMMENT", true), ("COPY", true), ("CREATE AGGREGATE", true),
+    ("CLOSE", false), ("COMMENT", true), ("CREATE AGGREGATE", true),
     ("CREATE CHANGEFEED", true), ("CREATE EXTENSION", true), ("CREATE EXTERNAL TABLE", true),
     ("CREATE FUNCTION", true), ("CREATE INDEX", true), ("CREATE INVERTED INDEX", true),
     ("CREATE MATERIALIZED VIEW", true), ("CREATE OR REPLACE", true), ("CREATE PROCEDURE", true),
@@ -36,8 +36,8 @@ const UNSUPPORTED: &[(&str, bool)] = &[
     ("DECLARE", false), ("DELETE", true), ("DISCARD", false), ("DROP FUNCTION", true),
     ("DROP INDEX", true), ("DROP MATERIALIZED VIEW", true), ("DROP PROCEDURE", true),
     ("DROP ROLE", true), ("DROP SCHEMA", true), ("DROP SEQUENCE", true), ("DROP TRIGGER", true),
-    ("DROP TYPE", true), ("DROP VIEW", true), ("EXECUTE", true), ("EXPORT", false),
-    ("FETCH", false), ("IMPORT AVRO", true), ("IMPORT CSV", true), ("IMPORT DELIMITED", true),
+    ("DROP TYPE", true), ("DROP VIEW", true), ("EXECUTE", true), ("FETCH", false),
+    ("IMPORT AVRO", true), ("IMPORT CSV", true), ("IMPORT DELIMITED", true),
     ("IMPORT MYSQLOUTFILE", true),
     ("IMPORT PARQUET", true), ("IMPORT PGCOPY", true), ("LISTEN", false),
     ("LOCK", true), ("MERGE", true), ("MOVE", false), ("NOTIFY", false), ("PAUSE JOBS", true),
@@ -69,6 +69,8 @@ pub(super) fn parse(scanned: &Scanned<'_>, index: usize) -> Result<Statement> {
         }
         ("IMPORT", "INTO") => import::import_into(scanned, &read(Rule::import_into)?),
         ("IMPORT", _) => import::import_table(scanned, &read(Rule::import_table)?),
+        ("COPY", _) => copy::copy(scanned, &read(Rule::copy)?),
+        ("EXPORT", _) => export::export(scanned, &read(Rule::export)?),
         ("CREATE", "DATABASE") => create_database(&read(Rule::create_database)?),
         ("CREATE", "USER") => grant::create_user(&read(Rule::create_user)?),
         ("CREATE", "TABLE") => element::create_table(scanned, &read(Rule::create_table)?),

@@ -19,8 +19,6 @@ use super::literal::decode_name;
 pub(super) enum Refused {
     /// `SELECT ... INTO t`.
     Into(sqlparser::tokenizer::Span),
-    /// `FROM 'file.csv'`; the name, for sqlparser does not place it.
-    File(String),
     /// `FROM WHERE`: a reserved word, in place of what is named.
     Reserved(sqlparser::tokenizer::Span, &'static str),
     /// `WITH x AS (DELETE ...)`.
@@ -29,12 +27,21 @@ pub(super) enum Refused {
     NestedWith,
 }
 
-/// Returns the names of the tables in `query`, in no particular order.
-pub(super) fn tables(query: &Query) -> Result<Vec<ObjectName>, Refused> {
+/// What a query reads.
+#[derive(Default)]
+pub(super) struct Sources {
+    /// The names of tables, in no particular order.
+    pub(super) tables: Vec<ObjectName>,
+    /// The names of files in place of tables, for sqlparser does not place them.
+    pub(super) files: Vec<String>,
+}
+
+/// Returns what `query` reads.
+pub(super) fn tables(query: &Query) -> Result<Sources, Refused> {
     let mut collector = Collector::default();
     match query.visit(&mut collector) {
         ControlFlow::Break(refused) => Err(*refused),
-        ControlFlow::Continue(()) => Ok(collector.tables),
+        ControlFlow::Continue(()) => Ok(collector.sources),
     }
 }
 
@@ -52,7 +59,7 @@ pub(super) fn is_reserved(ident: &Ident) -> bool {
 
 #[derive(Default)]
 struct Collector {
-    tables: Vec<ObjectName>,
+    sources: Sources,
     /// The names of common table expressions that are known at this point, the innermost last.
     known: Vec<String>,
     /// How many names were known where each query around this point began.
@@ -168,13 +175,13 @@ impl Visitor for Collector {
         let first = name.0.first().and_then(|part| part.as_ident());
         match (first, name.0.len()) {
             (Some(ident), _) if ident.quote_style == Some('\'') => {
-                return ControlFlow::Break(Box::new(Refused::File(ident.value.clone())));
+                self.sources.files.push(ident.value.clone());
             }
             (Some(ident), 1) if is_reserved(ident) => {
                 return ControlFlow::Break(Box::new(Refused::Reserved(ident.span, "a table")));
             }
             (Some(ident), 1) if self.known.contains(&fold(ident)) => {}
-            _ => self.tables.push(name.clone()),
+            _ => self.sources.tables.push(name.clone()),
         }
         ControlFlow::Continue(())
     }

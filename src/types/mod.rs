@@ -29,7 +29,9 @@ mod zone;
 
 pub use assign::{to_query, to_storage};
 pub use interval::interval_order;
-pub use print::{postgres_type_name, print_value};
+pub use print::{
+    ColumnTexts, column_texts, postgres_type_name, print_json, print_json_text, print_value,
+};
 pub use sql_type::{BARE_DECIMAL, SqlType, StringKind};
 
 use arrow::array::ArrayRef;

@@ -170,6 +170,7 @@ impl Fixture {
 
     fn context(&self) -> QueryContext {
         QueryContext {
+            files: Arc::default(),
             store: Arc::clone(&self.store),
             view: self.store.view(),
             database: "shop".into(),

@@ -2,6 +2,7 @@
 //! listed by `\?` and documented in docs/shell.md.
 
 mod buffer;
+mod copy;
 mod describe;
 mod files;
 mod format;
@@ -105,6 +106,7 @@ pub(crate) const SECTIONS: &[Section] = &[
         commands: commands! {
             r"\i" "FILE" File files::include: "run a script";
             r"\ir" "FILE" File files::include_relative: r"as \i, relative to the running script";
+            r"\copy" "TABLE|(QUERY) FROM|TO FILE [OPTIONS]" Table copy::copy: "copy rows from or to a file, as COPY does";
             r"\o" "[FILE]" File files::output: "send rows to FILE or |COMMAND, or back";
             r"\echo" "[-n] [TEXT]" Nothing files::echo: "write text to standard output";
             r"\qecho" "[-n] [TEXT]" Nothing files::echo_rows: "write text to where rows go";

@@ -306,7 +306,7 @@ impl Shared {
         let outcome = self.session.execute(text, Arc::new(|_| ())).await?;
         let mut batches = match outcome {
             Outcome::Done { tag } => return Ok(DBOutput::StatementComplete(count_of(&tag))),
-            Outcome::Rows { rows, .. } => rows,
+            Outcome::Rows { rows, .. } | Outcome::Copy { rows, .. } => rows,
         };
         let fields = batches.schema().fields().clone();
         let types = fields.iter().map(|field| values::column_type(field.data_type())).collect();

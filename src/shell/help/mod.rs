@@ -127,6 +127,14 @@ mod tests {
     }
 
     #[test]
+    fn lists_every_export_option() {
+        let text = text("EXPORT").unwrap();
+        for help in crate::plan::export_option_help() {
+            assert!(text.contains(&format!("\n  {} ", help.name)), "{}", help.name);
+        }
+    }
+
+    #[test]
     fn suggests_the_closest_topic() {
         let error = text("improt table").unwrap_err();
         assert_eq!(error.hint_text(), Some("Did you mean \"IMPORT TABLE\"?"));

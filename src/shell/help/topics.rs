@@ -74,6 +74,45 @@ Options:
                             how the dump is compressed (default auto: by its name)
   temp = 'url'              where temporary files go (default: the database directory)";
 
+const EXPORT_NOTES: &str = "\
+It needs SELECT on the tables, and the user root if the place is on this machine. The files appear
+together when the last row is written, or not at all; they are never mixed with older ones of the
+same names.
+
+Options:
+  delimiter = 'c'           the character between fields of CSV (default ,); e'\\t' is a tab
+  nullas = 'text'           what stands for NULL in CSV; without it NULL is an error
+  header                    start each CSV file with the names of the columns
+  chunk_rows = 'n'          the most rows of a file (default 100000)
+  chunk_size = 'size'       a file ends with the row that reaches this size (default 32MiB)
+  compression = 'none' | 'gzip' | 'zstd' | 'snappy'
+                            text by gzip or zstd (default none), PARQUET by snappy (default) or zstd
+  filename = 'name'         the files' names: %part% becomes n1.0, n1.1 and so on; without it there
+                            is one file
+  overwrite                 replace files that exist";
+
+const COPY_NOTES: &str = "\
+COPY FROM does what IMPORT INTO does, COPY TO what EXPORT does, with their privileges. In the shell \\copy does the
+same, and the file needs no quotes. Columns that are computed are not copied unless a query asks.
+
+Options:
+  FORMAT                    text (default), csv, json, ndjson or parquet; the last three also by the
+                            suffix of the file
+  DELIMITER 'c'             the character between fields (default a tab, in CSV a comma)
+  NULL 'text'               what stands for NULL (default \\N, in CSV nothing)
+  HEADER [true | false | match]
+                            the file starts with the names of the columns
+  QUOTE 'c'                 the quote of CSV (default \")
+  ESCAPE 'c'                what stands before a quote inside quotes (default the quote)
+  FORCE_QUOTE { * | (columns) }
+                            quote these columns whatever they hold
+  FORCE_NULL *              COPY FROM: quoted fields can be NULL too
+  ON_ERROR stop | ignore    COPY FROM: what happens to rows that cannot be read
+  REJECT_LIMIT n            COPY FROM: how many such rows are too many
+  ENCODING 'utf8'           files are UTF-8
+  COMPRESSION               COPY TO: none, gzip, zstd, snappy; otherwise by the suffix .gz or .zst
+  OVERWRITE [true | false]  COPY TO: replace the file if it exists";
+
 /// Every topic.
 pub(crate) const TOPICS: &[Topic] = &[
     Topic {
@@ -103,6 +142,25 @@ WITH temp = 'tmp', delimiter = '|', comment = '#', nullif = '';",
 [WITH option [= 'value'] [, ...]]",
         notes: DUMP_NOTES,
         example: "IMPORT PGDUMP 'shop.sql' WITH ignore_unsupported_statements;",
+    },
+    Topic {
+        name: "EXPORT",
+        summary: "write rows to files",
+        synopsis: "EXPORT INTO { CSV | PARQUET | JSON | NDJSON } 'url'
+[WITH option [= 'value'] [, ...]]
+FROM { query | TABLE name }",
+        notes: EXPORT_NOTES,
+        example: "EXPORT INTO CSV 'backup' WITH nullas = 'NULL', header, filename = 'customers.csv'
+FROM SELECT * FROM customers ORDER BY id;",
+    },
+    Topic {
+        name: "COPY",
+        summary: "read or write a file, as in PostgreSQL",
+        synopsis: "COPY table [( column [, ...] )] FROM 'file' [[WITH] ( option [value] [, ...] )]
+COPY { table [( column [, ...] )] | ( query ) } TO { 'file' | STDOUT }
+[[WITH] ( option [value] [, ...] )]",
+        notes: COPY_NOTES,
+        example: "COPY customers TO 'customers.csv' WITH (FORMAT csv, HEADER);",
     },
     Topic {
         name: "CREATE TABLE",
@@ -167,7 +225,8 @@ SELECT [DISTINCT [ON ( expr [, ...] )]] expr [[AS] name] [, ...]
   [{ UNION | INTERSECT | EXCEPT } [ALL] query]
   [ORDER BY expr [ASC | DESC] [NULLS { FIRST | LAST }] [, ...]]
   [LIMIT count] [OFFSET start]",
-        notes: "",
+        notes: "A file in single quotes may stand in place of a table: SELECT * FROM 'people.csv'. Its columns and
+their types are guessed from its first rows.",
         example: "SELECT name, count(*) FROM orders GROUP BY name ORDER BY 2 DESC LIMIT 10;",
     },
     Topic {
@@ -272,7 +331,7 @@ REVOKE { ALL | privilege [, ...] } ON DATABASE name [, ...] FROM user [, ...]",
     },
     Topic {
         name: "SHOW JOBS",
-        summary: "list imports, running and past",
+        summary: "list imports and exports, running and past",
         synopsis: "SHOW JOBS\nSHOW JOB id",
         notes: "",
         example: "SHOW JOBS;",

@@ -40,6 +40,18 @@ const IMPORT_OPTIONS: &[&str] = &[
     "temp",
 ];
 
+/// The options of EXPORT.
+const EXPORT_OPTIONS: &[&str] = &[
+    "chunk_rows",
+    "chunk_size",
+    "compression",
+    "delimiter",
+    "filename",
+    "header",
+    "nullas",
+    "overwrite",
+];
+
 /// What can stand at the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -57,6 +69,8 @@ pub(super) enum Wanted {
     Setting,
     /// An option of IMPORT.
     ImportOption,
+    /// An option of EXPORT.
+    ExportOption,
     /// The first words of a statement.
     Statement,
     /// A name of `\pset`.
@@ -136,20 +150,27 @@ fn names_files(words: &[String]) -> bool {
     let before = &words[..words.len().saturating_sub(1)];
     let data = before.windows(2).rposition(|pair| pair == ["DATA", "("]);
     let open = data.is_some_and(|at| !before[at..].contains(&")"));
-    open || before.ends_with(&["CREATE", "USING"]) || before.ends_with(&["TEMP", "="])
+    let export =
+        matches!(before, ["EXPORT", "INTO", _]) || matches!(before, ["COPY", .., "TO" | "FROM"]);
+    open || export || before.ends_with(&["CREATE", "USING"]) || before.ends_with(&["TEMP", "="])
 }
 
 fn wanted_after(words: &[String]) -> Wanted {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let import_options = words.first() == Some(&"IMPORT")
         && words.iter().rposition(|word| *word == "WITH").is_some_and(|at| at > 2);
+    let export_options = words.first() == Some(&"EXPORT")
+        && words.iter().position(|word| *word == "WITH").is_some_and(|at| at == 4)
+        && !words.contains(&"FROM");
     match words.as_slice() {
+        [.., "WITH" | ","] if export_options => Wanted::ExportOption,
         [.., "USE" | "DATABASE"] => Wanted::Database,
         [.., "SETTING" | "SETTINGS"] | ["SET" | "SHOW" | "RESET"] => Wanted::Setting,
         [.., "USER" | "FOR"] => Wanted::User,
         ["GRANT", .., "TO"] | ["REVOKE", .., "FROM"] => Wanted::User,
         [.., "WITH" | ","] if import_options => Wanted::ImportOption,
-        [.., "FROM" | "JOIN" | "INTO" | "TABLE" | "DESCRIBE" | "UPDATE" | "REFERENCES"] => {
+        ["COPY"]
+        | [.., "FROM" | "JOIN" | "INTO" | "TABLE" | "DESCRIBE" | "UPDATE" | "REFERENCES"] => {
             Wanted::Table
         }
         ["GRANT" | "REVOKE", .., "ON"] => Wanted::Table,
@@ -185,6 +206,7 @@ pub(super) fn candidates(wanted: Wanted, prefix: &str, typed: &str, names: &Name
             names.settings.iter().cloned().chain(more.map(str::to_owned)).collect()
         }
         Wanted::ImportOption => owned(IMPORT_OPTIONS),
+        Wanted::ExportOption => owned(EXPORT_OPTIONS),
         Wanted::Statement => help::TOPICS.iter().map(|topic| topic.name.to_owned()).collect(),
         Wanted::Option => option_names().map(str::to_owned).collect(),
         Wanted::Format => Format::NAMES.iter().map(|(name, _)| (*name).to_owned()).collect(),
@@ -281,7 +303,16 @@ mod tests {
     }
 
     #[test]
+    fn completes_options_of_export() {
+        check("EXPORT INTO CSV 'd' WITH nu", &["nullas"]);
+        check("EXPORT INTO CSV 'd' WITH header, chunk", &["chunk_rows", "chunk_size"]);
+        check("EXPORT INTO CSV 'd' WITH header FROM TABLE cu", &["customers"]);
+    }
+
+    #[test]
     fn knows_where_files_stand() {
+        assert_eq!(wanted("EXPORT INTO CSV 'ou"), Wanted::File);
+        assert_eq!(wanted("COPY t TO 'ou"), Wanted::File);
         assert_eq!(wanted("\\i da"), Wanted::File);
         assert_eq!(wanted("IMPORT TABLE t (id INT) CSV DATA ('cust"), Wanted::File);
         assert_eq!(wanted("IMPORT TABLE t (id INT) CSV DATA ('a', 'b"), Wanted::File);

@@ -122,7 +122,10 @@ pub fn remove_temp_leftover(path: &Path) -> Result {
 }
 
 /// Makes `wharf-<job>`, or `wharf-<job>-2` and so on beside one that another database left or uses.
-fn create_directory(parent: &OwnedFd, job: u64) -> io::Result<(String, OwnedFd)> {
+pub(in crate::source) fn create_directory(
+    parent: &OwnedFd,
+    job: u64,
+) -> io::Result<(String, OwnedFd)> {
     for beside in 1..=MOST_BESIDE {
         let name =
             if beside == 1 { format!("{PREFIX}{job}") } else { format!("{PREFIX}{job}-{beside}") };

@@ -28,6 +28,7 @@ use super::location::Location;
 use super::network::Network;
 use crate::error::Result;
 
+pub(super) use self::local::create_directory;
 pub use self::local::remove_temp_leftover;
 pub(super) use self::record::remove_leftover;
 pub(super) use self::usage::Usage;

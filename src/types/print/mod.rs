@@ -1,5 +1,7 @@
 //! Values of queries as text: what PostgreSQL prints, for every Arrow type that a result can have.
 
+mod column;
+mod json;
 mod moment;
 mod nested;
 mod number;
@@ -14,6 +16,8 @@ use arrow::datatypes::{
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+pub use column::{ColumnTexts, column_texts};
+pub use json::{print_json, print_json_text};
 pub(super) use moment::split_days;
 
 /// Appends the text of a value in query form, as PostgreSQL prints it; NULL appends nothing.

@@ -1,0 +1,190 @@
+//! EXPORT and COPY TO: the rows of a query to files, whole or not at all.
+//!
+//! The caller's thread fetches batches of rows; threads make text of them, in turn; one thread cuts
+//! the text into files, in the order of the rows; and each file has a thread that compresses and
+//! writes it. All queues between them are short, so that memory stays bounded. Files are made in a
+//! temporary directory and moved to their place together at the end.
+
+mod cut;
+mod file;
+mod format;
+mod record;
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::DataType;
+use tokio::runtime::Handle;
+
+use self::cut::{Cutter, Names};
+use self::format::Piece;
+use self::record::ExportLog;
+use super::JobContext;
+use crate::catalog::JobId;
+use crate::error::{Error, Result};
+use crate::plan::{self, ExportTarget};
+use crate::query::Rows;
+use crate::source::{Location, OutputDirectory};
+
+pub use self::format::Formatter;
+
+/// About how many bytes of rows are made text at once.
+const SLICE_BYTES: usize = 4 << 20;
+
+/// What an export wrote, as its result tells it.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// The files, in the order of the rows.
+    pub files: Vec<ExportedFile>,
+}
+
+/// A file that an export wrote.
+#[derive(Clone, Debug)]
+pub struct ExportedFile {
+    /// Its name.
+    pub name: String,
+    /// Its rows, without header.
+    pub rows: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// Writes rows to files; blocks until they are in their place or nothing is.
+pub fn run(context: &JobContext, export: &plan::Export, rows: Rows) -> Result<Exported> {
+    let formatter = Formatter::new(&export.format, rows.schema())?;
+    // A database that is open read-only keeps no record.
+    let kept = !context.store.is_read_only();
+    let job = if kept { context.store.reserve_job()? } else { JobId(0) };
+    let (output, names) = open(context, export, job)?;
+    let mut log = ExportLog::start(context, job, export, &output)?;
+    let work = Work { context, export, formatter: &formatter, output: &output, names, job };
+    let exported = work.run(rows).and_then(|files| {
+        let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+        output.publish(&names, export.overwrite)?;
+        log.succeed(context).inspect_err(|_| output.retract(&names))?;
+        Ok(Exported { files })
+    });
+    if let Err(error) = &exported {
+        log.fail(context, error);
+    }
+    exported
+}
+
+/// Opens the place of the files, and returns how they are called.
+fn open(
+    context: &JobContext,
+    export: &plan::Export,
+    job: JobId,
+) -> Result<(OutputDirectory, Names)> {
+    match &export.target {
+        ExportTarget::Directory { url, filename, suffix } => {
+            let output = context.access.output_directory(&Location::parse(url)?, job.0)?;
+            let names = match filename {
+                Some(pattern) => Names::of_pattern(pattern),
+                None => {
+                    let moment = context.query.now.cast_unsigned();
+                    Names::of_pattern(&format!("export{moment:016x}{:08x}-%part%{suffix}", job.0))
+                }
+            };
+            Ok((output, names))
+        }
+        ExportTarget::File { url } => {
+            let (output, name) = context.access.output_file(&Location::parse(url)?, job.0)?;
+            Ok((output, Names::one(&name)))
+        }
+    }
+}
+
+/// What all threads of an export share.
+struct Work<'a> {
+    context: &'a JobContext,
+    export: &'a plan::Export,
+    formatter: &'a Formatter,
+    output: &'a OutputDirectory,
+    names: Names,
+    job: JobId,
+}
+
+impl Work<'_> {
+    /// Writes all rows; returns the files.
+    fn run(&self, rows: Rows) -> Result<Vec<ExportedFile>> {
+        // The caller's thread may belong to a runtime, whose tasks compute the rows.
+        let runtime = Handle::try_current().map_err(Error::internal)?;
+        thread::scope(|scope| {
+            let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+            for _ in 0..self.context.threads.max(1) {
+                let (input, batches) = sync_channel(1);
+                let (pieces, output) = sync_channel(1);
+                scope.spawn(move || self.format(&batches, &pieces));
+                inputs.push(input);
+                outputs.push(output);
+            }
+            let cutting = scope.spawn(move || Cutter::new(self, scope).run(&outputs));
+            let fetched = fetch(rows, &runtime, inputs);
+            let files = cutting
+                .join()
+                .unwrap_or_else(|_| Err(Error::internal("a panic while files were written")));
+            fetched.and(files)
+        })
+    }
+
+    /// Makes text of batches, one piece each.
+    fn format(&self, batches: &Receiver<RecordBatch>, pieces: &SyncSender<Result<Piece>>) {
+        for batch in batches {
+            let piece = self.formatter.format(&batch);
+            let failed = piece.is_err();
+            if pieces.send(piece).is_err() || failed {
+                return;
+            }
+        }
+    }
+}
+
+/// Hands the rows to the threads in turn.
+fn fetch(mut rows: Rows, runtime: &Handle, inputs: Vec<SyncSender<RecordBatch>>) -> Result {
+    let mut turn = 0;
+    while let Some(batch) = runtime.block_on(rows.next())? {
+        let step = slice_rows(&batch);
+        for start in (0..batch.num_rows()).step_by(step) {
+            let slice = batch.slice(start, step.min(batch.num_rows() - start));
+            if inputs[turn].send(slice).is_err() {
+                // Something went wrong further on, which tells it.
+                return Ok(());
+            }
+            turn = (turn + 1) % inputs.len();
+        }
+    }
+    Ok(())
+}
+
+/// Returns how many rows of a batch are made text at once.
+fn slice_rows(batch: &RecordBatch) -> usize {
+    (batch.num_rows() * SLICE_BYTES).checked_div(value_bytes(batch)).unwrap_or(usize::MAX).max(1)
+}
+
+/// Returns about how many bytes the values of a batch have.
+fn value_bytes(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(array_bytes).sum()
+}
+
+fn array_bytes(values: &arrow::array::ArrayRef) -> usize {
+    match values.data_type() {
+        DataType::Utf8View => {
+            // The lower half of a view is the length of its text.
+            values.as_string_view().views().iter().map(|view| (*view & 0xffff_ffff) as usize).sum()
+        }
+        DataType::List(_) => {
+            let list = values.as_list::<i32>();
+            let [first, .., last] = list.value_offsets() else { return 0 };
+            let start = usize::try_from(*first).unwrap_or(0);
+            let length = usize::try_from(*last - *first).unwrap_or(0);
+            array_bytes(&list.values().slice(start, length))
+        }
+        DataType::Binary => {
+            let offsets = values.as_binary::<i32>().value_offsets();
+            usize::try_from(offsets[values.len()] - offsets[0]).unwrap_or(0)
+        }
+        data_type => data_type.primitive_width().unwrap_or(16) * values.len(),
+    }
+}

@@ -1,0 +1,132 @@
+//! Files in place of tables: opened by the rules of the session, with the types of their columns
+//! guessed, and read as a query asks for rows.
+
+mod csv;
+mod guess;
+
+use std::io::Read;
+use std::sync::Arc;
+
+use self::csv::CsvTable;
+use crate::error::{Error, Result, SqlState};
+use crate::query::FileTable;
+use crate::source::{
+    Access, Compression, DecompressLimits, Location, SourceFile, decompress, redact,
+};
+
+/// Opens the file, or the files that a wildcard matches, that a query calls `name`. It blocks.
+pub fn open_file_table(access: &Access, name: &str) -> Result<FileTable> {
+    let location = Location::parse(name)?;
+    let locations = access.expand(&location)?;
+    let mut kinds = Vec::with_capacity(locations.len());
+    for location in &locations {
+        kinds.push(Kind::of(&location.to_string())?);
+    }
+    let kind = kinds[0];
+    if kinds.iter().any(|each| *each != kind) {
+        return Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("files of different formats match \"{}\"", redact(name)),
+        ));
+    }
+    let sources = access.open_all(&locations)?;
+    let files: Vec<DataFile> = sources
+        .into_iter()
+        .zip(&locations)
+        .map(|(source, location)| DataFile {
+            source: Arc::new(source),
+            compression: Compression::of_location(location),
+        })
+        .collect();
+    let delimiter = match kind {
+        Kind::Csv => None,
+        Kind::Tsv => Some('\t'),
+        Kind::Other(word) => {
+            return Err(Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("{word} files in place of a table are not supported yet"),
+            )
+            .hint("Import the file into a table."));
+        }
+    };
+    CsvTable::open(files, delimiter)?.into_table(name)
+}
+
+/// The format of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Csv,
+    Tsv,
+    Other(&'static str),
+}
+
+impl Kind {
+    /// Returns the format that the name of a file tells.
+    fn of(name: &str) -> Result<Self> {
+        let path = if name.contains("://") { name.split('?').next().unwrap_or(name) } else { name };
+        let lower = path.to_ascii_lowercase();
+        let plain = [".gz", ".bz2", ".bz", ".zst", ".xz"]
+            .iter()
+            .find_map(|suffix| lower.strip_suffix(suffix))
+            .unwrap_or(&lower);
+        Ok(match plain.rsplit_once('.').map(|(_, suffix)| suffix) {
+            Some("csv") => Self::Csv,
+            Some("tsv" | "tab") => Self::Tsv,
+            Some("parquet") => Self::Other("Parquet"),
+            Some("json" | "ndjson" | "jsonl") => Self::Other("JSON"),
+            _ => {
+                return Err(Error::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    format!("format of file \"{}\" cannot be told by its name", redact(name)),
+                )
+                .hint(
+                    "A file in place of a table is called .csv, .tsv, .parquet, .json or .ndjson, \
+                     and .gz, .bz2, .zst or .xz behind that if it is compressed.",
+                ));
+            }
+        })
+    }
+}
+
+/// A file that is open.
+#[derive(Debug)]
+struct DataFile {
+    source: Arc<SourceFile>,
+    compression: Compression,
+}
+
+impl DataFile {
+    fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// Returns the decompressed bytes from the first to the last.
+    fn bytes(&self) -> Result<Box<dyn Read + Send>> {
+        match self.compression {
+            Compression::None => Ok(Box::new(self.source.reader())),
+            compression => {
+                decompress(Arc::clone(&self.source), compression, DecompressLimits::default())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_formats_by_suffix() {
+        for (name, kind) in [
+            ("a.csv", Kind::Csv),
+            ("A.CSV.GZ", Kind::Csv),
+            ("s3://b/a.tsv?x=y.csv", Kind::Tsv),
+            ("a.b.parquet", Kind::Other("Parquet")),
+            ("a.ndjson.zst", Kind::Other("JSON")),
+        ] {
+            assert_eq!(Kind::of(name).unwrap(), kind, "{name}");
+        }
+        assert_eq!(Kind::of("a.xls").unwrap_err().code(), SqlState::INVALID_PARAMETER_VALUE);
+        assert!(Kind::of("csv").is_err());
+    }
+}

@@ -1,0 +1,379 @@
+//! Files that are written for the user: made under a temporary directory beside their place, and moved
+//! there when all are whole.
+//!
+//! The temporary directory is `wharf-<job>`, as those of imports are, so that the next open of the
+//! database removes what a crash left of it. A file that exists is replaced only on request.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::access::{Access, directory_failure};
+use super::beneath::{self, Root};
+use super::failure::{io_error, wrap_error};
+use super::location::Location;
+use super::temp::create_directory;
+use crate::error::{Error, Result, SqlState};
+
+/// Where the files of one statement go. Unless they were published they are gone when it is dropped,
+/// and so are the directories that were made for them.
+#[derive(Debug)]
+pub struct OutputDirectory {
+    destination: OwnedFd,
+    directory: OwnedFd,
+    name: String,
+    /// The absolute path of the destination.
+    path: PathBuf,
+    /// The destination as the user wrote it, secrets redacted, with a slash behind it if it is not
+    /// empty.
+    shown: String,
+    /// The directories that were made for the files, the outermost first.
+    made: Vec<PathBuf>,
+    kept: AtomicBool,
+}
+
+impl Access {
+    /// Makes a place for files in the directory `location`, which is made if it is missing. `job` tells
+    /// it from those of other statements.
+    pub fn output_directory(&self, location: &Location, job: u64) -> Result<OutputDirectory> {
+        let root = self.require_output(location)?;
+        let (path, first) = match location {
+            Location::Nodelocal(nodelocal) => (root.join(&nodelocal.path), root),
+            _ => (self.resolve(location.path()), Path::new("/")),
+        };
+        let made = missing_directories(&path, first);
+        let opened = match location {
+            Location::Nodelocal(nodelocal) => std::fs::create_dir_all(root)
+                .and_then(|()| Root::open(root))
+                .and_then(|root| root.create_directory(&nodelocal.path)),
+            _ => std::fs::create_dir_all(&path)
+                .and_then(|()| beneath::open_directory_anywhere(&path)),
+        };
+        let shown = location.to_string();
+        let shown = match shown.as_str() {
+            "." => String::new(),
+            text if text.ends_with('/') => shown,
+            _ => shown + "/",
+        };
+        let opened = opened
+            .map_err(|error| directory_failure(location, &error))
+            .and_then(|opened| OutputDirectory::new(opened, path, shown, job));
+        match opened {
+            Ok(mut output) => {
+                output.made = made;
+                Ok(output)
+            }
+            Err(error) => {
+                remove_directories(&made);
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a place for the one file `location`, whose directory must exist, and returns it with the
+    /// file's name.
+    pub fn output_file(&self, location: &Location, job: u64) -> Result<(OutputDirectory, String)> {
+        let root = self.require_output(location)?;
+        let name = String::from_utf8_lossy(location.last_element()).into_owned();
+        if name.is_empty() || location.to_string().ends_with('/') {
+            return Err(Error::new(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("\"{location}\" is the name of a directory"),
+            )
+            .hint("Name a file."));
+        }
+        let path = match location {
+            Location::Nodelocal(nodelocal) => root.join(&nodelocal.path),
+            _ => self.resolve(location.path()),
+        };
+        let path = path.parent().map(Path::to_owned).unwrap_or_default();
+        let opened =
+            self.open_directory_of(location).map_err(|error| {
+                match Errno::from_io_error(&error) {
+                    Some(Errno::NOENT) => Error::new(
+                        SqlState::UNDEFINED_FILE,
+                        format!("directory of \"{location}\" does not exist"),
+                    ),
+                    _ => directory_failure(location, &error),
+                }
+            })?;
+        let shown = location.to_string();
+        let shown = shown.rfind('/').map_or("", |at| &shown[..=at]).to_owned();
+        Ok((OutputDirectory::new(opened, path, shown, job)?, name))
+    }
+
+    /// Returns the root of `nodelocal:` if files may be written to `location`.
+    fn require_output(&self, location: &Location) -> Result<&Path> {
+        if !location.is_remote() {
+            return self.require_local();
+        }
+        self.require_remote(location)?;
+        Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("files cannot be written to \"{location}\" yet"),
+        )
+        .hint("Name a place of this machine."))
+    }
+}
+
+impl OutputDirectory {
+    fn new(destination: OwnedFd, path: PathBuf, shown: String, job: u64) -> Result<Self> {
+        let (name, directory) = create_directory(&destination, job)
+            .map_err(|error| io_error("create a directory in", &path.to_string_lossy(), &error))?;
+        let kept = AtomicBool::new(false);
+        Ok(Self { destination, directory, name, path, shown, made: Vec::new(), kept })
+    }
+
+    /// Returns the absolute path of the temporary directory, for job records.
+    pub fn temporary_path(&self) -> PathBuf {
+        self.path.join(&self.name)
+    }
+
+    /// Makes a file, to be written to. Nobody buffers: wrap it.
+    pub fn create(&self, name: &str) -> Result<OutputFile> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // The directory lets nobody in; once moved, the file has the rights of any that the user makes.
+        let descriptor = rustix::fs::openat(&self.directory, name, flags, Mode::from(0o666))
+            .map_err(|errno| self.failure("create", name, errno))?;
+        Ok(OutputFile { file: File::from(descriptor), name: self.shown(name) })
+    }
+
+    /// Fails if the destination has a file of this name.
+    pub fn require_absent(&self, name: &str) -> Result {
+        match rustix::fs::statat(&self.destination, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.failure("create", name, errno)),
+            Ok(_) => Err(self.exists(name)),
+        }
+    }
+
+    /// Moves the files to the destination; none if one cannot be. Files that exist are replaced if
+    /// `overwrite`, else an error.
+    pub fn publish(&self, names: &[String], overwrite: bool) -> Result {
+        for (count, name) in names.iter().enumerate() {
+            if let Err(errno) = self.move_file(name, overwrite) {
+                self.retract(&names[..count]);
+                return Err(match errno {
+                    Errno::EXIST if !overwrite => self.exists(name),
+                    errno => self.failure("create", name, errno),
+                });
+            }
+        }
+        self.kept.store(true, Ordering::Relaxed);
+        // The names last from here on; a file system that cannot say so is no reason to fail.
+        let _ = rustix::fs::fsync(&self.destination);
+        Ok(())
+    }
+
+    /// Removes files that were published.
+    pub fn retract(&self, names: &[String]) {
+        for name in names {
+            let _ = rustix::fs::unlinkat(&self.destination, name.as_str(), AtFlags::empty());
+        }
+        self.kept.store(false, Ordering::Relaxed);
+    }
+
+    fn move_file(&self, name: &str, overwrite: bool) -> rustix::io::Result<()> {
+        if overwrite {
+            return rustix::fs::renameat(&self.directory, name, &self.destination, name);
+        }
+        let (from, to) = (&self.directory, &self.destination);
+        match rustix::fs::renameat_with(from, name, to, name, RenameFlags::NOREPLACE) {
+            // Some file systems cannot do that; a second name never replaces anything.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                rustix::fs::linkat(from, name, to, name, AtFlags::empty())?;
+                rustix::fs::unlinkat(from, name, AtFlags::empty())
+            }
+            moved => moved,
+        }
+    }
+
+    fn shown(&self, name: &str) -> String {
+        format!("{}{name}", self.shown)
+    }
+
+    fn exists(&self, name: &str) -> Error {
+        Error::new(
+            SqlState::DUPLICATE_FILE,
+            format!("file \"{}\" already exists", self.shown(name)),
+        )
+        .hint("Name another file, remove this one, or add the option overwrite.")
+    }
+
+    fn failure(&self, action: &str, name: &str, errno: Errno) -> Error {
+        io_error(action, &self.shown(name), &errno.into())
+    }
+
+    /// Removes the temporary directory with what is in it. Nothing is followed.
+    fn remove_temporary(&self) -> io::Result<()> {
+        for entry in rustix::fs::Dir::read_from(&self.directory)? {
+            let entry = entry?;
+            if entry.file_name() != c"." && entry.file_name() != c".." {
+                rustix::fs::unlinkat(&self.directory, entry.file_name(), AtFlags::empty())?;
+            }
+        }
+        rustix::fs::unlinkat(&self.destination, &self.name, AtFlags::REMOVEDIR)?;
+        Ok(())
+    }
+}
+
+impl Drop for OutputDirectory {
+    fn drop(&mut self) {
+        // What cannot be removed now is found by the job record later.
+        let _ = self.remove_temporary();
+        if !self.kept.load(Ordering::Relaxed) {
+            remove_directories(&self.made);
+        }
+    }
+}
+
+/// A file that is being written. Errors are ours, wrapped: take them out by `io_error`.
+#[derive(Debug)]
+pub struct OutputFile {
+    file: File,
+    name: String,
+}
+
+impl OutputFile {
+    /// Returns the file's name with its place, secrets redacted.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Ends writing: all bytes are on the disk when it returns how many there are.
+    pub fn finish(self) -> Result<u64> {
+        let done = self.file.sync_data().and_then(|()| self.file.metadata());
+        Ok(done.map_err(|error| io_error("write", &self.name, &error))?.len())
+    }
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => wrap_error(io_error("write", &self.name, &error)),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Returns the directories above and at `path`, down from `first`, that do not exist, the outermost
+/// first.
+fn missing_directories(path: &Path, first: &Path) -> Vec<PathBuf> {
+    let mut missing: Vec<PathBuf> = path
+        .ancestors()
+        .take_while(|each| *each != first && !each.as_os_str().is_empty())
+        .take_while(|each| each.symlink_metadata().is_err())
+        .map(Path::to_owned)
+        .collect();
+    missing.reverse();
+    missing
+}
+
+/// Removes directories that are empty.
+fn remove_directories(made: &[PathBuf]) {
+    for path in made.iter().rev() {
+        let _ = std::fs::remove_dir(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::AccessOptions;
+    use super::*;
+
+    fn access(base: &Path) -> Access {
+        Access::new(AccessOptions {
+            external_io_directory: Some(base.join("extern")),
+            working_directory: base.to_owned(),
+        })
+    }
+
+    fn open(base: &Path, url: &str) -> Result<OutputDirectory> {
+        access(base).output_directory(&Location::parse(url).unwrap(), 7)
+    }
+
+    fn write(output: &OutputDirectory, name: &str, text: &str) {
+        let mut file = output.create(name).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        assert_eq!(file.finish().unwrap(), text.len() as u64);
+    }
+
+    #[test]
+    fn shows_files_when_all_are_whole() {
+        let base = tempfile::tempdir().unwrap();
+        for url in ["a/b", "nodelocal://1/c", "file:d/"] {
+            let output = open(base.path(), url).unwrap();
+            write(&output, "x.csv", "1");
+            write(&output, "y.csv", "2");
+            let at = output.path.clone();
+            assert!(!at.join("x.csv").exists() && output.temporary_path().is_dir());
+            output.publish(&["x.csv".to_owned(), "y.csv".to_owned()], false).unwrap();
+            drop(output);
+            let names: Vec<_> = fs::read_dir(&at).unwrap().flatten().collect();
+            assert_eq!(names.len(), 2, "{url}");
+        }
+    }
+
+    #[test]
+    fn leaves_nothing_behind() {
+        let base = tempfile::tempdir().unwrap();
+        let output = open(base.path(), "a/b/c").unwrap();
+        write(&output, "x.csv", "1");
+        drop(output);
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
+        fs::create_dir(base.path().join("a")).unwrap();
+        drop(open(base.path(), "a/b").unwrap());
+        assert_eq!(fs::read_dir(base.path().join("a")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn never_replaces_a_file_unless_asked() {
+        let base = tempfile::tempdir().unwrap();
+        fs::write(base.path().join("y.csv"), "old").unwrap();
+        let names = ["x.csv".to_owned(), "y.csv".to_owned()];
+        let output = open(base.path(), ".").unwrap();
+        output.require_absent("x.csv").unwrap();
+        let error = output.require_absent("y.csv").unwrap_err();
+        assert_eq!(error.message(), "file \"y.csv\" already exists");
+        write(&output, "x.csv", "1");
+        write(&output, "y.csv", "2");
+        assert_eq!(output.publish(&names, false).unwrap_err().code(), SqlState::DUPLICATE_FILE);
+        assert!(!base.path().join("x.csv").exists());
+        drop(output);
+        let output = open(base.path(), ".").unwrap();
+        write(&output, "x.csv", "1");
+        write(&output, "y.csv", "2");
+        output.publish(&names, true).unwrap();
+        drop(output);
+        assert_eq!(fs::read_to_string(base.path().join("y.csv")).unwrap(), "2");
+    }
+
+    #[test]
+    fn writes_one_file_into_a_directory_that_exists() {
+        let base = tempfile::tempdir().unwrap();
+        let access = access(base.path());
+        let file = |text: &str| access.output_file(&Location::parse(text).unwrap(), 1);
+        let (output, name) = file("x.csv").unwrap();
+        write(&output, &name, "1");
+        output.publish(&[name], false).unwrap();
+        assert_eq!(fs::read_to_string(base.path().join("x.csv")).unwrap(), "1");
+        assert_eq!(file("none/x.csv").unwrap_err().code(), SqlState::UNDEFINED_FILE);
+        assert_eq!(file("d/").unwrap_err().code(), SqlState::INVALID_PARAMETER_VALUE);
+        assert_eq!(
+            file("http://example.com/x").unwrap_err().code(),
+            SqlState::FEATURE_NOT_SUPPORTED
+        );
+    }
+}
