@@ -74,7 +74,9 @@ fn told(store: Store, servers: &Servers, import: &str) -> Vec<Progress> {
         });
         runtime.block_on(async {
             match session.execute(statement, events).await.expect("it succeeds") {
-                Outcome::Rows { rows, .. } => rows.collect().await.expect("rows"),
+                Outcome::Rows { rows, .. } | Outcome::Copy { rows, .. } => {
+                    rows.collect().await.expect("rows")
+                }
                 Outcome::Done { .. } => Vec::new(),
             }
         })
