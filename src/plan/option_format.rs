@@ -223,6 +223,7 @@ pub(super) const OPTIONS: &[Spec] = &[
 /// The longest line that can be allowed, in bytes.
 const LARGEST_ROW: usize = 0x7fff_ffff;
 
+#[expect(clippy::unnecessary_wraps, reason = "one setter of a table whose others can fail")]
 fn set_nullif(options: &mut Options, value: &Value) -> Result {
     options.format.nullif = Some(value.text.clone());
     Ok(())

@@ -311,7 +311,7 @@ impl<'a> ValueReader<'a> {
             }
             AvroType::Uuid => {
                 let bytes = self.take(16)?;
-                bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+                format!("{:032x}", u128::from_be_bytes(*bytes.first_chunk().ok_or(Wrong::End)?))
             }
             AvroType::Duration => {
                 let bytes = self.take(12)?;

@@ -190,13 +190,13 @@ mod tests {
         ) {
             let lines: String = cells
                 .iter()
-                .map(|cell| format!("{}\n", serde_json::json!({ "a": format!("{cell}\n") })))
+                .map(|cell| serde_json::json!({ "a": format!("{cell}\n") }).to_string() + "\n")
                 .collect();
             check_cut(&ndjson(), lines.as_bytes(), 1 + cut.index(lines.len()));
             let lines: String =
                 cells.iter().map(|cell| cell.replace('\\', "\\\\\\n") + "\n").collect();
             check_cut(&pgcopy(), lines.as_bytes(), 1 + cut.index(lines.len()));
-            let lines: String = cells.iter().map(|cell| format!("{cell}\n")).collect();
+            let lines: String = cells.iter().map(|cell| cell.clone() + "\n").collect();
             check_cut(&delimited(None), lines.as_bytes(), 1 + cut.index(lines.len()));
         }
 

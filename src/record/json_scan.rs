@@ -38,18 +38,12 @@ pub(super) fn blank(bytes: &[u8], mut at: usize) -> usize {
 /// Returns the stop at a byte that cannot stand where it does.
 #[cold]
 pub(super) fn unexpected(bytes: &[u8], at: usize, wanted: &str) -> Stop {
-    match bytes.get(at) {
-        None => Stop::End,
-        Some(_) => {
-            let rest = &bytes[at..bytes.len().min(at + 4)];
-            let text = rest.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-            match text.chars().next() {
-                Some(found) => Stop::fault(at, format!("expected {wanted}, found {found:?}")),
-                None => {
-                    Stop::fault(at, format!("expected {wanted}, found byte {:#04x}", bytes[at]))
-                }
-            }
-        }
+    let Some(byte) = bytes.get(at) else { return Stop::End };
+    let rest = &bytes[at..bytes.len().min(at + 4)];
+    let text = rest.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    match text.chars().next() {
+        Some(found) => Stop::fault(at, format!("expected {wanted}, found {found:?}")),
+        None => Stop::fault(at, format!("expected {wanted}, found byte {byte:#04x}")),
     }
 }
 
@@ -60,8 +54,8 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 /// character. Bits above the lowest one may be wrong.
 #[inline]
 fn specials(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
+    let quote = word ^ (ONES * u64::from(b'"'));
+    let backslash = word ^ (ONES * u64::from(b'\\'));
     let quotes = quote.wrapping_sub(ONES) & !quote;
     let backslashes = backslash.wrapping_sub(ONES) & !backslash;
     let controls = word.wrapping_sub(ONES * 0x20) & !word;
