@@ -101,12 +101,11 @@ impl Subtraction<'_> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let open = match writer {
-            Some(open) => open,
-            None => {
-                let store = &self.context.store;
-                writer.insert(store.create_segment(self.table, self.columns, self.key)?)
-            }
+        let open = if let Some(open) = writer {
+            open
+        } else {
+            let store = &self.context.store;
+            writer.insert(store.create_segment(self.table, self.columns, self.key)?)
         };
         open.write(batch)
     }
@@ -123,6 +122,8 @@ impl Subtraction<'_> {
 fn mask(rows: &[usize], count: usize) -> BooleanArray {
     let mut bits = BooleanBufferBuilder::new(count);
     bits.append_n(count, false);
-    rows.iter().for_each(|row| bits.set_bit(*row, true));
+    for row in rows {
+        bits.set_bit(*row, true);
+    }
     BooleanArray::new(bits.finish(), None)
 }

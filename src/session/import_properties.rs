@@ -35,6 +35,11 @@ impl Numbers {
         self.0 % limit
     }
 
+    /// Returns one of some values.
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
+    }
+
     /// Returns rows whose keys and `u` differ among themselves.
     fn rows(&mut self, count: u64, keys: u64) -> Vec<(i64, Row)> {
         let (mut seen, mut taken) = (BTreeSet::new(), BTreeSet::new());
@@ -156,14 +161,13 @@ async fn scenario(seed: u64) {
     let made = "CREATE TABLE t (k INT PRIMARY KEY, u INT UNIQUE, s STRING, INDEX (s))";
     run(&mut session, made).await.unwrap();
     let mut model = Model::new();
-    let large = seed % 4 == 0;
+    let large = seed.is_multiple_of(4);
     for _ in 0..8 {
-        let keys = if large { 24_000 } else { [12, 60, 400][numbers.below(3) as usize] };
+        let keys = if large { 24_000 } else { numbers.pick(&[12, 60, 400]) };
         let count = numbers.below(keys / 2);
         let rows = numbers.rows(count, keys);
-        let mode =
-            ["insert", "upsert", "skip", "replace", "upsert", "skip"][numbers.below(6) as usize];
-        let parts = 1 + numbers.below(3) as usize;
+        let mode = numbers.pick(&["insert", "upsert", "skip", "replace", "upsert", "skip"]);
+        let parts = numbers.pick(&[1, 2, 3]);
         if rows.is_empty() {
             continue;
         }

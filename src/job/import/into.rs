@@ -76,6 +76,9 @@ pub(super) struct Joined {
     pub(super) gone: Vec<Arc<Segment>>,
 }
 
+/// Entries of an index, and keys that occur twice in a unique one.
+type Entries = (Vec<Arc<Segment>>, Vec<Vec<u8>>);
+
 /// An import into a table while it runs.
 pub(super) struct Filling<'a> {
     /// The work of the job.
@@ -200,7 +203,7 @@ impl Filling<'_> {
         let common = shape.common(new, old)?;
         match (&layout.table.primary_key, common.is_empty()) {
             (Some(index), false) => {
-                Err(self.collision(index, &*layout.encoder, common.into_iter().collect()))
+                Err(self.collision(index, &layout.encoder, common.into_iter().collect()))
             }
             _ => Ok(()),
         }
@@ -242,11 +245,7 @@ impl Filling<'_> {
         Ok((all, count))
     }
 
-    fn entries(
-        &self,
-        layout: &IndexLayout,
-        rows: &[Arc<Segment>],
-    ) -> Result<(Vec<Arc<Segment>>, Vec<Vec<u8>>)> {
+    fn entries(&self, layout: &IndexLayout, rows: &[Arc<Segment>]) -> Result<Entries> {
         let space = self.work.shared.space;
         let (entries, duplicates) = build_index(self.context(), self.table(), layout, rows, space)?;
         Ok((self.note(entries.into_iter().map(Arc::new).collect()), duplicates))
