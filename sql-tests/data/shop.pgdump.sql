@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict hb6CwqpVQNtKRC7h7ZSAVIpluxXmDsRGtlakMJGUdkD0L7yMcHWhySgAYWxH25b
+\restrict idruxmYk350nOJtN3kFhcYdpuf88yngmum0ZnzGHjyxvlQg0SCfaFdFGf3lefZC
 
 -- Dumped from database version 15.18
 -- Dumped by pg_dump version 15.18
@@ -54,7 +54,7 @@ CREATE TABLE public.alltypes (
     tm time without time zone,
     ts timestamp without time zone,
     tstz timestamp with time zone,
-    ts3 timestamp(3) without time zone,
+    ts3 timestamp without time zone,
     iv interval,
     u uuid,
     ip inet,
@@ -510,5 +510,5 @@ ALTER TABLE ONLY public.tree
 -- PostgreSQL database dump complete
 --
 
-\unrestrict hb6CwqpVQNtKRC7h7ZSAVIpluxXmDsRGtlakMJGUdkD0L7yMcHWhySgAYWxH25b
+\unrestrict idruxmYk350nOJtN3kFhcYdpuf88yngmum0ZnzGHjyxvlQg0SCfaFdFGf3lefZC
 

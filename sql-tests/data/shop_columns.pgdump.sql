@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict NEjnbMItwCwXzRPq2MRqgltjwJzMDjTGc4kfcxJRVDOmQHZnphyhnJ4KvU4Be1g
+\restrict Mi5vQtvJUkRa3SvMWMPB6Xs1g8dipi5dTSKLGsSEDa6neFFpnQ6ASJ86gdQDJfG
 
 -- Dumped from database version 15.18
 -- Dumped by pg_dump version 15.18
@@ -54,7 +54,7 @@ CREATE TABLE public.alltypes (
     tm time without time zone,
     ts timestamp without time zone,
     tstz timestamp with time zone,
-    ts3 timestamp(3) without time zone,
+    ts3 timestamp without time zone,
     iv interval,
     u uuid,
     ip inet,
@@ -524,5 +524,5 @@ ALTER TABLE ONLY public.tree
 -- PostgreSQL database dump complete
 --
 
-\unrestrict NEjnbMItwCwXzRPq2MRqgltjwJzMDjTGc4kfcxJRVDOmQHZnphyhnJ4KvU4Be1g
+\unrestrict Mi5vQtvJUkRa3SvMWMPB6Xs1g8dipi5dTSKLGsSEDa6neFFpnQ6ASJ86gdQDJfG
 

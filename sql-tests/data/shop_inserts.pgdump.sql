@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict DeCjUOgvmk63RbkP55TcihZ3CbsZX8pZ5Xjd8wSCUUByvHw5WE0DQLTraeE4agh
+\restrict bcledimW0PibSFk8HydUj0jPB0N4V0scLaoO2LPmN9pnHlsNQoqLpPnDYVZ2wT5
 
 -- Dumped from database version 15.18
 -- Dumped by pg_dump version 15.18
@@ -54,7 +54,7 @@ CREATE TABLE public.alltypes (
     tm time without time zone,
     ts timestamp without time zone,
     tstz timestamp with time zone,
-    ts3 timestamp(3) without time zone,
+    ts3 timestamp without time zone,
     iv interval,
     u uuid,
     ip inet,
@@ -504,5 +504,5 @@ ALTER TABLE ONLY public.tree
 -- PostgreSQL database dump complete
 --
 
-\unrestrict DeCjUOgvmk63RbkP55TcihZ3CbsZX8pZ5Xjd8wSCUUByvHw5WE0DQLTraeE4agh
+\unrestrict bcledimW0PibSFk8HydUj0jPB0N4V0scLaoO2LPmN9pnHlsNQoqLpPnDYVZ2wT5
 

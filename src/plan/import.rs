@@ -121,6 +121,15 @@ pub(super) fn check_transaction(planner: &Planner<'_>) -> Result {
 
 /// Returns the format that a statement names.
 pub(super) fn find_format(format: &Ident) -> Result<FormatName> {
+    if matches!(format.value.as_str(), "PGDUMP" | "MYSQLDUMP") {
+        let word = &format.value;
+        return Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("{word} file format is currently unsupported by IMPORT INTO"),
+        )
+        .at(format.span)
+        .hint(format!("IMPORT {word} 'url' makes the tables of a dump.")));
+    }
     let known = || FormatName::ALL.iter().map(|(word, _)| *word);
     FormatName::parse(&format.value).ok_or_else(|| {
         Error::new(

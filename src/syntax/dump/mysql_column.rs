@@ -98,9 +98,9 @@ fn column_type(items: &[Item]) -> Result<(Type, usize)> {
         }
         ("json", _) => "JSONB".to_owned(),
         ("date", _) => "DATE".to_owned(),
-        ("time", _) => with("TIME"),
-        ("datetime", _) => with("TIMESTAMP"),
-        ("timestamp", _) => with("TIMESTAMPTZ"),
+        ("time", _) => "TIME".to_owned(),
+        ("datetime", _) => "TIMESTAMP".to_owned(),
+        ("timestamp", _) => "TIMESTAMPTZ".to_owned(),
         ("uuid", _) => "UUID".to_owned(),
         ("inet4" | "inet6", _) => "INET".to_owned(),
         _ => {

@@ -214,13 +214,23 @@ fn column(items: &[Item], enums: &Enums) -> Result<String> {
 fn column_type<'e>(items: &[Item], enums: &'e Enums) -> (String, Option<&'e Vec<String>>) {
     let Some((parts, next)) = dotted(items, 0) else { return (join(items), None) };
     let name = parts.last().map_or("", String::as_str);
-    let rest = join(&items[next..]);
+    let rest = join(without_precision(name, &items[next..]));
     match (enums.get(name), parts.len(), name) {
         (Some(labels), ..) if rest.is_empty() => ("STRING".to_owned(), Some(labels)),
         (Some(_), ..) => (format!("STRING{rest}"), None),
         (None, _, "bpchar" | "name") => (format!("STRING{rest}"), None),
         (None, 2, _) => (format!("{name} {rest}"), None),
-        _ => (join(items), None),
+        _ => (format!("{} {rest}", join(&items[..next])), None),
+    }
+}
+
+/// Leaves out the precision of a time: values are held in microseconds, and those of the dump are
+/// rounded already.
+fn without_precision<'i>(name: &str, items: &'i [Item]) -> &'i [Item] {
+    let is_time = ["time", "timestamp", "timestamptz", "timetz", "interval"].contains(&name);
+    match closing(items, 0) {
+        Some(end) if is_time && is(items, 0, "(") => &items[end + 1..],
+        _ => items,
     }
 }
 
@@ -429,7 +439,8 @@ fn cast(items: &[Item], at: usize, enums: &Enums, out: &mut Vec<String>) -> usiz
     }
     if is(items, next, "(") {
         let end = closing(items, next).unwrap_or(next);
-        words.extend(items[next..=end].iter().map(|item| item.text.clone()));
+        let kept = without_precision(name, &items[next..=end]);
+        words.extend(kept.iter().map(|item| item.text.clone()));
         next = end + 1;
     }
     for zone in ["WITH TIME ZONE", "WITHOUT TIME ZONE"] {

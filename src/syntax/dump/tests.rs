@@ -66,7 +66,7 @@ fn reads_tables_of_postgres() {
          at timestamp(3) without time zone DEFAULT now(),\n \"Odd \"\"name\" text COLLATE pg_catalog.\"C\",\n \
          ms public.mood[],\n d integer GENERATED ALWAYS AS ((id * 2)) STORED,\n \
          CONSTRAINT c CHECK (((name)::text = ANY ((ARRAY['a'::character varying])::text[])))\n) WITH (fillfactor='70')",
-        "CREATE TABLE t (id integer DEFAULT unique_rowid() NOT NULL, name character varying(80) DEFAULT 'a::b'::CHARACTER VARYING, m STRING DEFAULT 'ok'::STRING CHECK (\"m\" IN ('ok', 'it''s bad')), at timestamp(3) without time zone DEFAULT now(), \"Odd \"\"name\" text COLLATE \"C\", ms STRING[], d integer AS ((id * 2)) STORED, CONSTRAINT c CHECK (((name)::TEXT = ANY((ARRAY['a'::CHARACTER VARYING])::TEXT[]))))",
+        "CREATE TABLE t (id integer DEFAULT unique_rowid() NOT NULL, name character varying(80) DEFAULT 'a::b'::CHARACTER VARYING, m STRING DEFAULT 'ok'::STRING CHECK (\"m\" IN ('ok', 'it''s bad')), at timestamp without time zone DEFAULT now(), \"Odd \"\"name\" text COLLATE \"C\", ms STRING[], d integer AS ((id * 2)) STORED, CONSTRAINT c CHECK (((name)::TEXT = ANY((ARRAY['a'::CHARACTER VARYING])::TEXT[]))))",
     );
     postgres(
         "CREATE TABLE app.t (a integer)",
@@ -150,7 +150,7 @@ fn reads_tables_of_mysql() {
          `z` datetime(6) DEFAULT '0000-00-00 00:00:00',\n `g` int(11) GENERATED ALWAYS AS (`id` + 1) VIRTUAL,\n `u` char(36) DEFAULT uuid(),\n `c` int CHECK (`c` <> 2),\n `by` varbinary(20),\n\
          PRIMARY KEY (`id`),\n UNIQUE KEY `u` (`Na``me`(10)) USING BTREE,\n KEY `k` (`n` DESC,`f`),\n FULLTEXT KEY `ft` (`Na``me`),\n \
          CONSTRAINT `fk` FOREIGN KEY (`n`) REFERENCES `o` (`id`) ON DELETE CASCADE,\n CONSTRAINT `ch` CHECK (`n` > _utf8mb4'3' and `n` is not null)\n) ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT CHARSET=utf8mb4",
-        "CREATE TABLE t (id INT8 DEFAULT unique_rowid() NOT NULL, \"Na`me\" VARCHAR(80) NOT NULL DEFAULT '', mood STRING DEFAULT 'a' CHECK (\"mood\" IN ('a', 'it''s')), b INT8 DEFAULT 5, n INT4 DEFAULT 7, f FLOAT8 DEFAULT -1.5, j JSONB DEFAULT NULL, at TIMESTAMPTZ NOT NULL DEFAULT current_timestamp, z TIMESTAMP(6), g INT4 AS (\"id\" + 1) STORED, u CHAR(36) DEFAULT gen_random_uuid(), c INT4 CHECK (\"c\" <> 2), by BYTES, PRIMARY KEY (id), CONSTRAINT u UNIQUE (\"Na`me\"), INDEX k (n DESC, f), CONSTRAINT fk FOREIGN KEY (n) REFERENCES o (id) ON DELETE CASCADE, CONSTRAINT ch CHECK (\"n\" > '3' AND \"n\" IS NOT NULL)); FULLTEXT KEY \"ft\" ( \"Na`me\" ): a fulltext index is not supported",
+        "CREATE TABLE t (id INT8 DEFAULT unique_rowid() NOT NULL, \"Na`me\" VARCHAR(80) NOT NULL DEFAULT '', mood STRING DEFAULT 'a' CHECK (\"mood\" IN ('a', 'it''s')), b INT8 DEFAULT 5, n INT4 DEFAULT 7, f FLOAT8 DEFAULT -1.5, j JSONB DEFAULT NULL, at TIMESTAMPTZ NOT NULL DEFAULT current_timestamp, z TIMESTAMP, g INT4 AS (\"id\" + 1) STORED, u CHAR(36) DEFAULT gen_random_uuid(), c INT4 CHECK (\"c\" <> 2), by BYTES, PRIMARY KEY (id), CONSTRAINT u UNIQUE (\"Na`me\"), INDEX k (n DESC, f), CONSTRAINT fk FOREIGN KEY (n) REFERENCES o (id) ON DELETE CASCADE, CONSTRAINT ch CHECK (\"n\" > '3' AND \"n\" IS NOT NULL)); FULLTEXT KEY \"ft\" ( \"Na`me\" ): a fulltext index is not supported",
     );
 }
 

@@ -8,6 +8,7 @@
 mod contents;
 mod describe;
 mod ignored;
+mod log;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use self::contents::{Block, Contents};
 use self::describe::{Described, Describer};
-use self::ignored::Ignored;
+use self::log::Logs;
 use super::convert::{Converter, NullRule};
 use super::dump_file::{DumpFile, Left, Section};
 use super::input::{ColumnSource, InputFile};
@@ -91,11 +92,14 @@ impl Dump<'_> {
             shared.iter().map(|shared| Work { shared, temp: self.temp, job: self.job }).collect();
         let mut made: Vec<Made> = Vec::with_capacity(works.len());
         let imported = self.fill(&works, &mut made).and_then(|()| {
-            self.write_logs(&ignored)?;
+            let logs = match &self.import.log_ignored {
+                Some(place) => Logs::write(self.context, self.job, place, &ignored)?,
+                None => Logs::default(),
+            };
             notices.into_iter().chain(ignored.notice()).for_each(|notice| {
                 (self.context.events)(Event::Notice(notice));
             });
-            self.commit(&works, &made, log)
+            self.commit(&works, &made, log).inspect_err(|_| logs.retract())
         });
         if imported.is_err() {
             works.iter().zip(&made).for_each(|(work, made)| work.discard(made));
@@ -320,12 +324,6 @@ impl Dump<'_> {
             changes.put_job(&record)
         })?;
         Ok(imported)
-    }
-
-    /// Writes the statements that were passed over to files, if that is asked for.
-    fn write_logs(&self, ignored: &Ignored) -> Result {
-        let _ = (ignored.log(false), ignored.log(true), &self.import.log_ignored);
-        Ok(())
     }
 
     fn tell(&self, phase: &'static str, rows: u64, bytes: u64) {
