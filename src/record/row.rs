@@ -41,15 +41,18 @@ pub struct RowWriter {
     delimiter: String,
     null: Option<String>,
     style: RowStyle,
-    /// The bytes that a field cannot hold as it is.
-    special: [bool; 256],
+    /// The bytes that a field cannot hold as it is, one bit each.
+    special: [u64; 4],
 }
 
 impl RowWriter {
     /// Returns a writer of rows in `layout`.
     pub fn new(layout: &RowLayout) -> Self {
-        let mut special = [false; 256];
-        let mut mark = |c: char| special[usize::from(c.to_string().as_bytes()[0])] = true;
+        let mut special = [0; 4];
+        let mut mark = |c: char| {
+            let byte = c.to_string().as_bytes()[0];
+            special[usize::from(byte / 64)] |= 1 << (byte % 64);
+        };
         ['\n', '\r', layout.delimiter].into_iter().for_each(&mut mark);
         match layout.style {
             RowStyle::Quoted { quote, .. } => mark(quote),
@@ -72,7 +75,7 @@ impl RowWriter {
         if !first {
             out.extend_from_slice(self.delimiter.as_bytes());
         }
-        let special = text.bytes().any(|byte| self.special[usize::from(byte)]);
+        let special = text.bytes().any(|byte| self.is_special(byte));
         match self.style {
             RowStyle::Quoted { quote, escape } => {
                 // A mark of byte order would be taken off, and PostgreSQL ends a file at `\.`.
@@ -105,6 +108,11 @@ impl RowWriter {
     /// Ends a row.
     pub fn end_row(out: &mut Vec<u8>) {
         out.push(b'\n');
+    }
+
+    #[inline]
+    fn is_special(&self, byte: u8) -> bool {
+        self.special[usize::from(byte / 64)] >> (byte % 64) & 1 == 1
     }
 
     fn push_escaped(&self, text: &str, out: &mut Vec<u8>) {

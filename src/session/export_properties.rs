@@ -103,19 +103,24 @@ impl Random {
         (0..=self.below(3)).map(|_| self.pick(TEXTS)).collect()
     }
 
+    /// Returns the text of an array.
+    fn array(&mut self, element: &str) -> String {
+        let elements: Vec<String> = (0..self.below(4))
+            .map(|_| match self.below(4) {
+                0 => "NULL".to_owned(),
+                _ => {
+                    let text = self.value(element).replace('\\', "\\\\").replace('"', "\\\"");
+                    format!("\"{text}\"")
+                }
+            })
+            .collect();
+        format!("{{{}}}", elements.join(","))
+    }
+
     /// Returns the text of a value of a type.
     fn value(&mut self, sql_type: &str) -> String {
         if let Some(element) = sql_type.strip_suffix("[]") {
-            let elements: Vec<String> = (0..self.below(4))
-                .map(|_| match self.below(4) {
-                    0 => "NULL".to_owned(),
-                    _ => {
-                        let text = self.value(element).replace('\\', "\\\\").replace('"', "\\\"");
-                        format!("\"{text}\"")
-                    }
-                })
-                .collect();
-            return format!("{{{}}}", elements.join(","));
+            return self.array(element);
         }
         let day = |random: &mut Self| {
             let year = 1 + random.below(9998);

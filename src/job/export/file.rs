@@ -22,7 +22,7 @@ enum Sink {
     Plain(Buffered),
     Gzip(GzEncoder<Buffered>),
     Zstd(zstd::Encoder<'static, Buffered>),
-    Parquet(ParquetWriter<Buffered>),
+    Parquet(Box<ParquetWriter<Buffered>>),
 }
 
 /// Writes the file `name` from the pieces that come; returns its size in bytes.
@@ -72,7 +72,8 @@ impl Sink {
                 OutputCompression::None | OutputCompression::Gzip => PageCompression::None,
             };
             let schema = work.formatter.schema().clone();
-            return ParquetWriter::new(output, name, schema, compression).map(Self::Parquet);
+            let writer = ParquetWriter::new(output, name, schema, compression)?;
+            return Ok(Self::Parquet(Box::new(writer)));
         }
         Ok(match compression {
             OutputCompression::None | OutputCompression::Snappy => Self::Plain(output),

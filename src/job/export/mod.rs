@@ -172,7 +172,8 @@ fn array_bytes(values: &arrow::array::ArrayRef) -> usize {
     match values.data_type() {
         DataType::Utf8View => {
             // The lower half of a view is the length of its text.
-            values.as_string_view().views().iter().map(|view| (*view & 0xffff_ffff) as usize).sum()
+            let length = |view: &u128| usize::try_from(*view & 0xffff_ffff).unwrap_or(0);
+            values.as_string_view().views().iter().map(length).sum()
         }
         DataType::List(_) => {
             let list = values.as_list::<i32>();
