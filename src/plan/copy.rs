@@ -97,7 +97,7 @@ fn plan_to(planner: &mut Planner<'_>, copy: &Copy) -> Result<Plan> {
     if let Some(file) = file
         && format == Format::Text
         && options.format.is_none()
-        && plain_name(name).ends_with(".csv")
+        && has_csv_suffix(name)
     {
         let place = redact(&file.text);
         planner.notice(
@@ -190,6 +190,11 @@ fn file_name(url: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "the name is in lower case")]
+fn has_csv_suffix(name: &str) -> bool {
+    plain_name(name).ends_with(".csv")
+}
+
 /// Returns a name in lower case without the suffix of its compression.
 fn plain_name(name: &str) -> String {
     let name = name.to_ascii_lowercase();
@@ -197,6 +202,7 @@ fn plain_name(name: &str) -> String {
     plain.unwrap_or(&name).to_owned()
 }
 
+#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "the name is in lower case")]
 fn format(options: &CopyOptions<'_>, name: &str) -> Format {
     let name = plain_name(name);
     let by_name = if name.ends_with(".parquet") {

@@ -150,20 +150,21 @@ impl<'a> CopyOptions<'a> {
         );
         let (wrong, direction) =
             if self.from { (only_to, "COPY FROM") } else { (only_from, "COPY TO") };
-        for option in wrong.iter().filter_map(|name| self.option(name)) {
+        if let Some(option) = wrong.iter().find_map(|name| self.option(name)) {
             let name = option.name.value.to_ascii_uppercase();
             return Err(invalid(format!("COPY {name} cannot be used with {direction}"), option));
         }
         let format = self.format.unwrap_or(Format::Text);
         if format != Format::Csv {
             let csv = ["quote", "escape", "force_quote", "force_not_null", "force_null"];
-            for option in csv.iter().filter_map(|name| self.option(name)) {
+            if let Some(option) = csv.iter().find_map(|name| self.option(name)) {
                 let name = option.name.value.to_ascii_uppercase();
                 return Err(invalid(format!("COPY {name} requires CSV mode"), option));
             }
         }
         if !matches!(format, Format::Text | Format::Csv) {
-            for option in ["delimiter", "null", "header"].iter().filter_map(|it| self.option(it)) {
+            let text = ["delimiter", "null", "header"];
+            if let Some(option) = text.iter().find_map(|name| self.option(name)) {
                 let name = option.name.value.to_ascii_uppercase();
                 return Err(invalid(format!("COPY {name} requires text or CSV mode"), option));
             }

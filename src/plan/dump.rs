@@ -110,7 +110,7 @@ pub(super) fn plan_import_dump(
         description: description(planner, import, &database.name),
     };
     option_dump::read(&import.options, &mut plan)?;
-    plan.file = one_file(&import.files)?.text.clone();
+    plan.file.clone_from(&one_file(&import.files)?.text);
     if let (Some(name), Some(written)) = (&plan.table, &import.table)
         && planner.catalog.table(database.id, name).is_some()
     {

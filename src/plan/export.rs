@@ -224,6 +224,7 @@ fn compression(options: &Options, kind: Kind) -> OutputCompression {
 }
 
 /// Returns the compression that the name of a file promises.
+#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "the name is in lower case")]
 pub(super) fn compression_of_name(name: &str) -> OutputCompression {
     let name = name.to_ascii_lowercase();
     if name.ends_with(".gz") {

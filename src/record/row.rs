@@ -148,12 +148,12 @@ fn push_quoted(text: &str, quote: char, escape: char, out: &mut Vec<u8>) {
     push(quote, out);
     let mut written = 0;
     for (at, c) in text.char_indices().filter(|(_, c)| *c == quote || *c == escape) {
-        out.extend_from_slice(text[written..at].as_bytes());
+        out.extend_from_slice(&text.as_bytes()[written..at]);
         push(escape, out);
         push(c, out);
         written = at + c.len_utf8();
     }
-    out.extend_from_slice(text[written..].as_bytes());
+    out.extend_from_slice(&text.as_bytes()[written..]);
     push(quote, out);
 }
 

@@ -106,12 +106,12 @@ impl Random {
     /// Returns the text of an array.
     fn array(&mut self, element: &str) -> String {
         let elements: Vec<String> = (0..self.below(4))
-            .map(|_| match self.below(4) {
-                0 => "NULL".to_owned(),
-                _ => {
-                    let text = self.value(element).replace('\\', "\\\\").replace('"', "\\\"");
-                    format!("\"{text}\"")
+            .map(|_| {
+                if self.below(4) == 0 {
+                    return "NULL".to_owned();
                 }
+                let text = self.value(element).replace('\\', "\\\\").replace('"', "\\\"");
+                format!("\"{text}\"")
             })
             .collect();
         format!("{{{}}}", elements.join(","))

@@ -357,7 +357,7 @@ mod tests {
         write(&output, "y.csv", "2");
         output.publish(&names, true).unwrap();
         drop(output);
-        assert_eq!(fs::read_to_string(base.path().join("y.csv")).unwrap(), "2");
+        assert_eq!(fs::read(base.path().join("y.csv")).unwrap(), b"2");
     }
 
     #[test]
@@ -368,7 +368,7 @@ mod tests {
         let (output, name) = file("x.csv").unwrap();
         write(&output, &name, "1");
         output.publish(&[name], false).unwrap();
-        assert_eq!(fs::read_to_string(base.path().join("x.csv")).unwrap(), "1");
+        assert_eq!(fs::read(base.path().join("x.csv")).unwrap(), b"1");
         assert_eq!(file("none/x.csv").unwrap_err().code(), SqlState::UNDEFINED_FILE);
         assert_eq!(file("d/").unwrap_err().code(), SqlState::INVALID_PARAMETER_VALUE);
         assert_eq!(

@@ -97,7 +97,9 @@ impl Piece {
             Self::Text { bytes, ends } => {
                 let at = if count == 0 { 0 } else { ends[count - 1] };
                 let mut rest = ends.split_off(count);
-                rest.iter_mut().for_each(|end| *end -= at);
+                for end in &mut rest {
+                    *end -= at;
+                }
                 Self::Text { bytes: bytes.split_off(at), ends: rest }
             }
             Self::Batch { batch, bytes } => {
@@ -214,7 +216,7 @@ fn rows_text(
 ) -> Result<Piece> {
     let texts: Vec<ColumnTexts<'_>> =
         batch.columns().iter().map(|column| types::column_texts(column)).collect();
-    let nulls: Vec<_> = batch.columns().iter().map(|column| column.logical_nulls()).collect();
+    let nulls: Vec<_> = batch.columns().iter().map(Array::logical_nulls).collect();
     let mut bytes = Vec::with_capacity(value_bytes(batch) * 2);
     let mut ends = Vec::with_capacity(batch.num_rows());
     for row in 0..batch.num_rows() {

@@ -80,14 +80,10 @@ fn open(
     match &export.target {
         ExportTarget::Directory { url, filename, suffix } => {
             let output = context.access.output_directory(&Location::parse(url)?, job.0)?;
-            let names = match filename {
-                Some(pattern) => Names::of_pattern(pattern),
-                None => {
-                    let moment = context.query.now.cast_unsigned();
-                    Names::of_pattern(&format!("export{moment:016x}{:08x}-%part%{suffix}", job.0))
-                }
-            };
-            Ok((output, names))
+            let moment = context.query.now.cast_unsigned();
+            let default = || format!("export{moment:016x}{:08x}-%part%{suffix}", job.0);
+            let pattern = filename.clone().unwrap_or_else(default);
+            Ok((output, Names::of_pattern(&pattern)))
         }
         ExportTarget::File { url } => {
             let (output, name) = context.access.output_file(&Location::parse(url)?, job.0)?;

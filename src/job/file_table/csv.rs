@@ -49,10 +49,10 @@ impl CsvTable {
     }
 
     /// Returns the table that a query calls `name`.
-    pub(super) fn into_table(self, name: &str) -> Result<FileTable> {
+    pub(super) fn into_table(self, name: &str) -> FileTable {
         let columns = self.guess.columns.clone();
         let rows = self.rows;
-        Ok(FileTable { name: name.to_owned(), columns, rows, source: Arc::new(self) })
+        FileTable { name: name.to_owned(), columns, rows, source: Arc::new(self) }
     }
 }
 

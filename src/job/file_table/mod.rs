@@ -49,7 +49,7 @@ pub fn open_file_table(access: &Access, name: &str) -> Result<FileTable> {
             .hint("Import the file into a table."));
         }
     };
-    CsvTable::open(files, delimiter)?.into_table(name)
+    Ok(CsvTable::open(files, delimiter)?.into_table(name))
 }
 
 /// The format of a file.

@@ -66,7 +66,7 @@ pub(super) struct Piece<'a> {
     pub(super) quoting: Quoting,
 }
 
-impl<'a> Piece<'a> {
+impl Piece<'_> {
     /// Returns the token at `at`; `None` if the piece ends before the token surely does.
     pub(super) fn token(self, at: usize) -> Option<Token> {
         let first = *self.bytes.get(at)?;
@@ -209,13 +209,11 @@ pub(super) fn end_of_quoted(bytes: &[u8], at: usize, backslash: bool) -> Option<
         let rest = bytes.get(end..)?;
         let found = if backslash { memchr2(quote, b'\\', rest)? } else { memchr(quote, rest)? };
         end += found;
-        if bytes[end] == b'\\' && backslash {
-            end += 2;
-        } else if bytes.get(end + 1) == Some(&quote) {
-            end += 2;
-        } else {
+        let escaped = backslash && bytes[end] == b'\\';
+        if !escaped && bytes.get(end + 1) != Some(&quote) {
             return Some(end + 1);
         }
+        end += 2;
     }
 }
 

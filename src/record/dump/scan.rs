@@ -363,6 +363,7 @@ fn trimmed(bytes: &[u8], start: usize, end: usize) -> usize {
 
 /// The words of a statement, as far as they tell where it ends.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word that was seen or not")]
 struct Words {
     count: usize,
     insert: bool,

@@ -55,8 +55,8 @@ pub(super) fn read(text: &str) -> Result<Vec<DumpStatement>> {
         return alter_table(&tokens);
     }
     if tokens.is(0, "CREATE") {
-        let head = tokens.0.iter().take(24);
-        let what = head.filter_map(|item| LEFT_OUT.iter().find(|word| item.is(word))).next();
+        let mut head = tokens.0.iter().take(24);
+        let what = head.find_map(|item| LEFT_OUT.iter().find(|word| item.is(word)));
         return one(match what {
             Some(what) if conditional || *what != "VIEW" => DumpStatement::LeftOut(lower(what)),
             _ => DumpStatement::Unsupported(None),
