@@ -280,7 +280,7 @@ mod tests {
         check("\\timing o", &["off", "on"]);
         check("\\pset format j", &["json"]);
         check("\\pset fo", &["footer", "format"]);
-        check("\\h IMP", &["IMPORT INTO", "IMPORT TABLE"]);
+        check("\\h IMP", &["IMPORT INTO", "IMPORT PGDUMP", "IMPORT TABLE"]);
     }
 
     #[test]
