@@ -51,8 +51,11 @@ impl Scene {
         self.command().args(arguments).output().expect("the program runs")
     }
 
-    /// Checks that the disturbed import left nothing, and that it succeeds when it is run again.
+    /// Checks that the disturbed import left nothing but perhaps a job that can go on, and that it
+    /// succeeds when it is run again.
     fn require_clean_and_importable(&self) {
+        let canceled = self.run(&["-e", "CANCEL ALL IMPORT JOBS"]);
+        assert!(canceled.status.success(), "{}", stderr(&canceled));
         let shown = self.run(&["--format", "csv", "-e", "SHOW TABLES"]);
         assert!(shown.status.success(), "the next open fails: {}", stderr(&shown));
         assert_eq!(String::from_utf8_lossy(&shown.stdout).lines().count(), 1, "a table was left");
@@ -340,4 +343,174 @@ fn a_second_process_is_told_who_holds_the_database() {
     drop(first.stdin.take());
     assert!(first.wait().expect("it ends").success());
     assert!(scene.run(&["-e", "SELECT 1"]).status.success());
+}
+
+/// A number of an environment variable, for runs by hand.
+#[expect(clippy::disallowed_methods, reason = "a run by hand may be larger")]
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Numbers that look random, the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end.max(1)
+    }
+}
+
+/// An import that is disturbed again and again, at whatever point it then has reached.
+struct Disturbed {
+    scene: Scene,
+    dice: Dice,
+    /// How long it takes undisturbed, about: after that there is nothing to disturb.
+    whole: Duration,
+    import: String,
+    expected: String,
+}
+
+impl Disturbed {
+    fn new(rows: u64, seed: u64) -> Self {
+        let scene = Scene { directory: tempfile::tempdir().expect("a scratch directory") };
+        let mut text = String::new();
+        for row in 0..rows {
+            let key = row * 7919 % rows;
+            text += &format!("{key},name {key},{}\n", key % 97);
+        }
+        fs::write(scene.path("data.csv"), text).expect("a data file");
+        for set in [
+            GATE.to_owned(),
+            "SET CLUSTER SETTING import.checkpoint_interval = '0'".to_owned(),
+            // Each split is synced: there are enough of them, and not too many.
+            format!("SET CLUSTER SETTING import.split_size = '{}'", rows / 3),
+        ] {
+            let made = scene.run(&["-e", &set]);
+            assert!(made.status.success(), "{}", stderr(&made));
+        }
+        let mut this = Self {
+            scene,
+            dice: Dice(seed),
+            whole: Duration::ZERO,
+            import: import("data.csv"),
+            expected: String::new(),
+        };
+        let begun = std::time::Instant::now();
+        let made = this.scene.run(&["-e", &this.import]);
+        assert!(made.status.success(), "{}", stderr(&made));
+        this.whole = begun.elapsed();
+        this.expected = this.content();
+        assert_eq!(this.expected.lines().count() as u64, 2 + rows + rows.div_ceil(97));
+        this.clean();
+        this
+    }
+
+    /// Returns all rows, and those that the index finds.
+    fn content(&self) -> String {
+        let index = "SELECT id, n FROM t WHERE n = 0 ORDER BY id";
+        let all = "SELECT * FROM t ORDER BY id";
+        let shown = self.scene.run(&["--format", "csv", "-e", all, "-e", index]);
+        assert!(shown.status.success(), "{}", stderr(&shown));
+        String::from_utf8_lossy(&shown.stdout).into_owned()
+    }
+
+    /// Drops the table and checks that no file is left.
+    fn clean(&self) {
+        let dropped = self.scene.run(&["-e", "DROP TABLE IF EXISTS t"]);
+        assert!(dropped.status.success(), "{}", stderr(&dropped));
+        for place in ["tmp", "shop/data", "shop/tmp"] {
+            assert_eq!(files_below(&self.scene.path(place)), Vec::<PathBuf>::new(), "{place}");
+        }
+    }
+
+    /// Runs `statement` in a shell that is then told `orders`, each after a while, or is killed.
+    fn disturb(&mut self, statement: &str) {
+        let mut shell = self.scene.command();
+        let mut shell = shell.arg("--no-errexit").stdin(Stdio::piped()).spawn().expect("it starts");
+        let mut input = shell.stdin.take().expect("a pipe");
+        // A shell that was killed reads nothing, and one that ended neither.
+        let mut tell = |text: &str| drop(writeln!(input, "{text};"));
+        tell(statement);
+        let end = u64::try_from(self.whole.as_micros()).unwrap_or(u64::MAX);
+        for _ in 0..=self.dice.below(3) {
+            sleep(Duration::from_micros(self.dice.below(end)));
+            match self.dice.below(8) {
+                0..3 => tell("PAUSE ALL IMPORT JOBS"),
+                3..5 => tell("RESUME ALL IMPORT JOBS"),
+                5 => tell("CANCEL ALL IMPORT JOBS"),
+                _ => {
+                    shell.kill().expect("it can be killed");
+                    break;
+                }
+            }
+        }
+        drop(input);
+        shell.wait().expect("it ends");
+    }
+
+    /// Returns the state of the newest job; nothing if there is none yet.
+    fn state(&self) -> (u64, String) {
+        let shown = self.scene.run(&["--format", "tsv", "-e", "SHOW JOBS"]);
+        assert!(shown.status.success(), "the next open fails: {}", stderr(&shown));
+        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+        let jobs = text.lines().skip(1).map(|line| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            (cells[0].parse().expect("a job's number"), cells[5].to_owned())
+        });
+        jobs.max_by_key(|(id, _)| *id).unwrap_or_default()
+    }
+}
+
+#[test]
+fn a_disturbed_import_is_whole_or_absent() {
+    let rows = number("WHARF_FAULT_ROWS", 30_000);
+    let mut disturbed = Disturbed::new(rows, number("WHARF_FAULT_SEED", 1));
+    for point in 0..number("WHARF_FAULT_POINTS", 20) {
+        let (before, _) = disturbed.state();
+        let statement = format!("{}, detached", disturbed.import);
+        disturbed.disturb(&statement);
+        let mut ended = disturbed.state();
+        for _ in 0..3 {
+            if ended.1 != "paused" {
+                break;
+            }
+            disturbed.disturb("RESUME ALL IMPORT JOBS");
+            ended = disturbed.state();
+        }
+        if ended.1 == "paused" {
+            let resumed = disturbed.scene.run(&["-e", "RESUME ALL IMPORT JOBS"]);
+            assert!(resumed.status.success(), "{point}: {}", stderr(&resumed));
+            ended = disturbed.state();
+        }
+        let (job, status) = ended;
+        if job > before && status == "succeeded" {
+            assert!(disturbed.content() == disturbed.expected, "{point}: the table differs");
+        } else {
+            assert!(job == before || status == "canceled", "{point}: job {job} is {status}");
+            let query = disturbed.scene.run(&["-e", "SELECT 1 FROM t"]);
+            assert!(stderr(&query).contains("42P01"), "{point}: {}", stderr(&query));
+        }
+        disturbed.clean();
+    }
+}
+
+#[test]
+fn the_shell_waits_for_detached_jobs() {
+    let scene = Scene::new();
+    fs::write(scene.path("wrong.csv"), "x,y,z\n").expect("a data file");
+    let good = format!("{}, detached", import("data.csv"));
+    let done = scene.run(&["-e", &good]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    let counted = scene.run(&["--format", "csv", "-e", "SELECT count(*) AS c FROM t"]);
+    assert_eq!(String::from_utf8_lossy(&counted.stdout), format!("c\n{ROWS}\n"));
+    assert!(scene.run(&["-e", "DROP TABLE t"]).status.success());
+    let wrong = format!("{}, detached;\n", import("wrong.csv"));
+    fs::write(scene.path("wrong.sql"), &wrong).expect("a script");
+    for (arguments, code) in [(["-e", &wrong], 1), (["-f", "wrong.sql"], 3)] {
+        let failed = scene.run(&arguments);
+        assert_eq!(failed.status.code(), Some(code), "{}", stderr(&failed));
+        assert!(stderr(&failed).contains("SQLSTATE: 22P02"), "{}", stderr(&failed));
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::JobId;
+use super::{JobId, TableId};
 
 /// The state of a job (spec/import.md section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,4 +67,30 @@ pub struct JobRecord {
     /// are removed when it ends; otherwise paths at the next open, and what URLs name by the next import
     /// that uses the same `temp`.
     pub temp_directories: Vec<String>,
+    /// What resuming it needs besides its description; jobs that cannot be resumed have none.
+    #[serde(default)]
+    pub resume: Option<JobResume>,
+    /// How many checkpoints are kept of it.
+    #[serde(default)]
+    pub checkpoints: u32,
+}
+
+/// What resuming a job needs besides its description.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobResume {
+    /// The current database of its session.
+    pub database: String,
+    /// The time zone of its session.
+    pub time_zone: String,
+    /// The table whose directory holds its segments.
+    pub table: TableId,
+    /// Whether the description lacks secrets that the statement held.
+    pub secrets: bool,
+}
+
+impl JobRecord {
+    /// Returns whether the job has ended for good.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status, JobStatus::Failed | JobStatus::Succeeded | JobStatus::Canceled)
+    }
 }

@@ -147,6 +147,11 @@ impl RowRules {
         }
     }
 
+    /// Returns the schema of rows in storage form.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
     fn batch(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)

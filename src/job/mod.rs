@@ -3,6 +3,7 @@
 //! A job reads through `source`, `record` and `types`, writes through `store`, and tells what it does
 //! by `Event` values; it draws nothing. It runs on threads of its own and blocks its caller.
 
+mod bytes;
 mod compact;
 mod constraint;
 mod event;
@@ -17,6 +18,7 @@ mod matching;
 mod merge;
 mod packed_index;
 mod ranks;
+pub mod registry;
 mod run;
 mod sort;
 mod subtract;

@@ -1,6 +1,9 @@
 //! Sorted runs: rows in key order as blocks, in memory while a job's share of it lasts and in
 //! temporary files beyond, with the first key of every block at hand.
 
+mod kept;
+
+use std::collections::HashSet;
 use std::io::{BufWriter, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +14,7 @@ use super::key::KeyEncoder;
 use super::sort::{MOST_DUPLICATES, RowBuffer, Span, join};
 use crate::error::{Error, Result, SqlState};
 use crate::source::{TempDirectory, TempFile, TempReader, io_error};
+use crate::store::Segment;
 
 /// The bytes that a block should have: small enough that many runs can be open.
 const BLOCK_BYTES: usize = 96 << 10;
@@ -31,6 +35,8 @@ pub(crate) struct RunSpace {
     free: AtomicU64,
     /// Buffers that wait to be used again, since fresh memory costs as much as filling it.
     idle: Mutex<Vec<RowBuffer>>,
+    /// Files of segments that a checkpoint names: they stay until the job ends.
+    held: Mutex<HashSet<String>>,
 }
 
 impl RunSpace {
@@ -38,7 +44,12 @@ impl RunSpace {
     pub(crate) fn new(temp: Arc<TempDirectory>, memory: u64) -> Arc<Self> {
         // When runs are read, what sorting takes is free.
         temp.limit_memory(memory);
-        Arc::new(Self { temp, free: AtomicU64::new(memory), idle: Mutex::default() })
+        Arc::new(Self {
+            temp,
+            free: AtomicU64::new(memory),
+            idle: Mutex::default(),
+            held: Mutex::default(),
+        })
     }
 
     /// Returns an empty buffer for rows of `schema`.
@@ -59,6 +70,39 @@ impl RunSpace {
     /// Frees the buffers that wait.
     pub(crate) fn release(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Lets a segment stay that a checkpoint names.
+    pub(crate) fn hold_segment(&self, segment: &Segment) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.insert(segment.file.clone());
+    }
+
+    /// Returns the segments that no checkpoint names.
+    pub(crate) fn not_held(&self, mut segments: Vec<Segment>) -> Vec<Segment> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        segments.retain(|segment| !held.contains(&segment.file));
+        segments
+    }
+
+    /// Returns whether what is here can be used by another process.
+    pub(crate) fn can_be_reopened(&self) -> bool {
+        self.temp.can_be_reopened()
+    }
+
+    /// Makes files of runs outlast a crash of the machine.
+    pub(crate) fn sync(&self, names: &[String]) -> Result {
+        self.temp.sync(names)
+    }
+
+    /// Removes the files of runs but those named, all of which must be there.
+    pub(crate) fn keep_only(&self, names: &HashSet<&str>) -> Result {
+        self.temp.keep_only(names)
+    }
+
+    /// Lets the directory of the runs stay, or go, when the job stops.
+    pub(crate) fn keep(&self, kept: bool) {
+        if kept { self.temp.keep() } else { self.temp.release() }
     }
 
     /// Books memory, if there is enough; what is to be kept goes to the directory.
@@ -94,6 +138,8 @@ pub(crate) struct Run {
     memory: Vec<Vec<u8>>,
     /// The name of the file.
     file: Option<String>,
+    /// Whether the file stays when this value goes.
+    held: bool,
     /// The last key.
     last: Vec<u8>,
     /// What the key columns hold.
@@ -158,6 +204,7 @@ impl Drop for Run {
     fn drop(&mut self) {
         self.space.give(self.memory.iter().map(|block| block.len() as u64).sum());
         if let Some(name) = &self.file
+            && !self.held
             && !self.space.temp.is_kept()
         {
             // What cannot be removed goes with the directory.
@@ -234,6 +281,7 @@ impl<'a> RunWriter<'a> {
             blocks: Vec::new(),
             memory: Vec::new(),
             file: None,
+            held: false,
             last: Vec::new(),
             spans: Vec::new(),
             duplicates: Vec::new(),

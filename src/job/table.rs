@@ -124,12 +124,28 @@ pub(crate) fn settle(
         segments.into_iter().map(Piece::Segment).chain(runs.into_iter().map(Piece::Run)).collect();
     pieces.sort_by(|left, right| left.first().cmp(right.first()));
     let (mut settled, mut duplicates) = (Vec::new(), Vec::new());
+    match settle_pieces(target, pieces, (space, rows_done), (&mut settled, &mut duplicates)) {
+        Ok(()) => Ok((settled, duplicates)),
+        Err(error) => {
+            target.context.store.discard_segments(target.table, &space.not_held(settled));
+            Err(error)
+        }
+    }
+}
+
+/// Adds the segments of pieces, which are in the order of their first keys, and keys found twice.
+fn settle_pieces(
+    target: &Target<'_>,
+    pieces: Vec<Piece>,
+    (space, rows_done): (&Arc<RunSpace>, &(dyn Fn(u64) + Sync)),
+    (settled, duplicates): (&mut Vec<Segment>, &mut Vec<Vec<u8>>),
+) -> Result {
     let mut group: Vec<Piece> = Vec::new();
     let mut group_last: Vec<u8> = Vec::new();
     for piece in pieces {
         if !group.is_empty() && piece.first() > group_last.as_slice() {
             settle_group(target, std::mem::take(&mut group), space, rows_done)?
-                .move_to(&mut settled, &mut duplicates);
+                .move_to(settled, duplicates);
             group_last.clear();
         }
         if piece.last() > group_last.as_slice() {
@@ -137,8 +153,8 @@ pub(crate) fn settle(
         }
         group.push(piece);
     }
-    settle_group(target, group, space, rows_done)?.move_to(&mut settled, &mut duplicates);
-    Ok((settled, duplicates))
+    settle_group(target, group, space, rows_done)?.move_to(settled, duplicates);
+    Ok(())
 }
 
 struct Settled(Vec<Segment>, DuplicateWatch);
@@ -193,7 +209,8 @@ fn run_of_segment(target: &Target<'_>, segment: Segment, space: &Arc<RunSpace>) 
             buffer.clear();
         }
     }
-    target.context.store.discard_segments(target.table, std::slice::from_ref(&*segment));
+    let garbage = space.not_held(vec![Segment::clone(&segment)]);
+    target.context.store.discard_segments(target.table, &garbage);
     writer.finish()
 }
 

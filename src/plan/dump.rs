@@ -81,7 +81,7 @@ pub(super) fn plan_import_dump(
 ) -> Result<Plan> {
     check_feature(planner)?;
     planner.require_root("IMPORT")?;
-    check_transaction(planner)?;
+    check_transaction(planner, &[])?;
     let flavor = match import.bundle.value.as_str() {
         "MYSQLDUMP" => DumpFlavor::MySql,
         _ => DumpFlavor::Postgres,

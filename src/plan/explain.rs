@@ -7,7 +7,7 @@ use super::{
 use crate::catalog::{Catalog, IndexDescriptor, Object, PUBLIC_SCHEMA, TableDescriptor, TableId};
 use crate::error::{Error, Result, SqlState};
 use crate::source::{redact, redact_text};
-use crate::syntax::ast::Statement;
+use crate::syntax::ast::{JobAction, Statement};
 
 /// Plans an EXPLAIN. The statement beneath is checked as if it ran.
 pub(super) fn plan_explain(
@@ -84,6 +84,11 @@ fn one_line(plan: &Plan, catalog: &dyn Catalog) -> String {
         Plan::Use { name } => format!("use database {name}"),
         Plan::CreateUser { name } => format!("create user {name}"),
         Plan::DropUsers { names } => format!("drop user {}", names.join(", ")),
+        Plan::ControlJobs { action, .. } => match action {
+            JobAction::Pause => "pause jobs".to_owned(),
+            JobAction::Resume => "resume jobs".to_owned(),
+            JobAction::Cancel => "cancel jobs".to_owned(),
+        },
         Plan::Begin => "begin a transaction".to_owned(),
         Plan::Commit => "commit the transaction".to_owned(),
         Plan::Rollback => "roll the transaction back".to_owned(),

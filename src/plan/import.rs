@@ -5,7 +5,7 @@
 //! 1. the state of the session: no failed transaction, not read-only (`transaction::check_state`)
 //! 2. the flag `feature.import.enabled`, then the gate, `experimental.importcsv.enabled`
 //! 3. the user is root
-//! 4. no transaction is open
+//! 4. no transaction is open, unless the import is detached
 //! 5. option keys: known, once each, with a value if they take one
 //! 6. the format, and that it takes the options
 //! 7. the table's name, up to its database
@@ -46,7 +46,7 @@ pub(super) fn plan_import(planner: &mut Planner<'_>, import: &ImportTable) -> Re
     check_feature(planner)?;
     check_gate(planner)?;
     planner.require_root("IMPORT")?;
-    check_transaction(planner)?;
+    check_transaction(planner, &import.options)?;
     let given = option::check_keys(&import.options, ImportKind::Table)?;
     let format = find_format(&import.format)?;
     given.check_format(format)?;
@@ -81,6 +81,7 @@ pub(super) fn plan_import(planner: &mut Planner<'_>, import: &ImportTable) -> Re
         temp: Some(temp),
         format: options.format,
         description,
+        detached: options.detached,
     })))
 }
 
@@ -110,9 +111,10 @@ fn check_gate(planner: &Planner<'_>) -> Result {
     .hint(format!("Run, as root: SET CLUSTER SETTING {GATE} = true;")))
 }
 
-/// Refuses an import inside a transaction.
-pub(super) fn check_transaction(planner: &Planner<'_>) -> Result {
-    if !planner.context.in_transaction {
+/// Refuses an import inside a transaction, unless it is a detached one, which begins at its end.
+pub(super) fn check_transaction(planner: &Planner<'_>, options: &[OptionPair]) -> Result {
+    let detached = options.iter().any(|option| option.key.value == "detached");
+    if !planner.context.in_transaction || detached {
         return Ok(());
     }
     Err(Error::new(SqlState::ACTIVE_SQL_TRANSACTION, "IMPORT cannot be used inside a transaction")

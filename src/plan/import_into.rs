@@ -34,7 +34,7 @@ pub(super) fn plan_import_into(
     import: &ast::ImportInto,
 ) -> Result<Plan> {
     check_feature(planner)?;
-    check_transaction(planner)?;
+    check_transaction(planner, &import.options)?;
     let given = option::check_keys(&import.options, ImportKind::Into)?;
     let format = find_format(&import.format)?;
     given.check_format(format)?;
@@ -61,6 +61,7 @@ pub(super) fn plan_import_into(
         temp,
         format: options.format,
         description,
+        detached: options.detached,
     })))
 }
 

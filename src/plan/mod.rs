@@ -26,6 +26,7 @@ mod grant;
 mod import;
 mod import_into;
 mod insert;
+mod job;
 mod option;
 mod option_dump;
 mod option_format;
@@ -193,6 +194,15 @@ pub enum Plan {
         /// `GRANT` or `REVOKE`.
         tag: &'static str,
     },
+    /// Pause, resume or cancel jobs.
+    ControlJobs {
+        /// What to do.
+        action: ast::JobAction,
+        /// To which jobs.
+        jobs: JobSelection,
+        /// Why, as the jobs will tell.
+        reason: Option<String>,
+    },
     /// Begin a transaction.
     Begin,
     /// End it.
@@ -255,6 +265,19 @@ pub enum InsertSource {
     Defaults,
 }
 
+/// Which jobs a statement is about.
+#[derive(Clone, Debug)]
+pub enum JobSelection {
+    /// All.
+    All,
+    /// The one with this id.
+    One(u64),
+    /// Those whose ids a query gives in its first column.
+    Query(Query),
+    /// All of a type, such as `IMPORT`.
+    Type(String),
+}
+
 /// What to show, with names resolved.
 #[derive(Clone, Debug)]
 pub enum Show {
@@ -272,8 +295,13 @@ pub enum Show {
     Constraints(TableId),
     /// CREATE TABLE of a table.
     CreateTable(TableId),
-    /// Jobs; without the id all.
-    Jobs(Option<u64>),
+    /// Jobs.
+    Jobs {
+        /// Which.
+        jobs: JobSelection,
+        /// Whether to wait until they have ended.
+        when_complete: bool,
+    },
     /// Users.
     Users,
     /// Grants on objects (all if empty), for users (all if empty).
@@ -306,6 +334,8 @@ pub struct Import {
     pub format: DataFormat,
     /// The statement, printed canonically with secrets redacted, options sorted: for the job record.
     pub description: String,
+    /// Whether the statement returns when the job has begun.
+    pub detached: bool,
 }
 
 /// What an import fills.
@@ -411,6 +441,9 @@ impl Planner<'_> {
             S::DropUser { names, if_exists } => user::plan_drop_user(self, names, *if_exists),
             S::Grant(grant) => grant::plan_grant(self, grant, grant::Change::Grant),
             S::Revoke(grant) => grant::plan_grant(self, grant, grant::Change::Revoke),
+            S::ControlJobs { action, jobs, reason } => {
+                job::plan_control(self, *action, jobs, reason.as_ref())
+            }
             S::Begin => Ok(transaction::plan_begin(self)),
             S::Commit => Ok(transaction::plan_commit(self)),
             S::Rollback => Ok(transaction::plan_rollback(self)),

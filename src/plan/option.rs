@@ -37,6 +37,8 @@ pub(super) struct Options {
     pub notices: Vec<Notice>,
     /// What IMPORT INTO does with keys that exist.
     pub mode: ImportMode,
+    /// Whether the statement returns when the job has begun.
+    pub detached: bool,
 }
 
 /// Which statement the options belong to.
@@ -277,6 +279,17 @@ const OPTIONS: &[Spec] = &[
             Ok(())
         },
     },
+    Spec {
+        name: "detached",
+        of: ALL,
+        takes: Takes::Flag,
+        default: "off",
+        doc: "return when the job has begun, with its number",
+        set: |options, _| {
+            options.detached = true;
+            Ok(())
+        },
+    },
 ];
 
 /// Returns the options of all formats.
@@ -436,6 +449,7 @@ impl Options {
             named: NamedFormat::default(),
             notices: Vec::new(),
             mode: ImportMode::Insert,
+            detached: false,
         };
         options.finish(format);
         options

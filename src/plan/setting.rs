@@ -31,6 +31,8 @@ pub enum SettingKind {
     Location,
     /// A duration, kept as a whole number of seconds.
     Duration,
+    /// A whole number of bytes.
+    Bytes,
 }
 
 /// Every cluster setting, by name.
@@ -60,10 +62,23 @@ pub const CLUSTER_SETTINGS: &[ClusterSetting] = &[
         doc: "how long files of dropped data stay on disk; seconds, or text such as '25h' or '90m'",
     },
     ClusterSetting {
+        name: "import.checkpoint_interval",
+        kind: SettingKind::Duration,
+        default: "5",
+        doc: "how often an import writes down what it has read, to go on from there; 0 is at each \
+              finished split",
+    },
+    ClusterSetting {
         name: "import.default_temp",
         kind: SettingKind::Location,
         default: "",
         doc: "where imports keep temporary files if their temp option is not given",
+    },
+    ClusterSetting {
+        name: "import.split_size",
+        kind: SettingKind::Bytes,
+        default: "0",
+        doc: "how many bytes of a file a thread reads at a time; 0 is by the size of the files",
     },
 ];
 
@@ -75,6 +90,7 @@ impl SettingKind {
             Self::Text => "string",
             Self::Location => "url",
             Self::Duration => "duration",
+            Self::Bytes => "bytes",
         }
     }
 
@@ -85,6 +101,10 @@ impl SettingKind {
                 parse_bool(text).map(|value| value.to_string()).ok_or("Use true or false.")
             }
             Self::Text | Self::Location => Ok(text.to_owned()),
+            Self::Bytes => text
+                .parse()
+                .map(|bytes: u64| bytes.to_string())
+                .map_err(|_| "Use a whole number, such as 67108864."),
             Self::Duration => parse_duration(text, 1000)
                 .filter(|milliseconds| milliseconds % 1000 == 0)
                 .map(|milliseconds| (milliseconds / 1000).to_string())

@@ -1,9 +1,9 @@
 //! SHOW: names resolved, and whether the user may look.
 
-use super::{Planner, Show, grant, setting, user, variable};
+use super::{Planner, Show, grant, job, setting, user, variable};
 use crate::catalog::TableId;
-use crate::error::{Error, Result, SqlState};
-use crate::syntax::ast::{self, ObjectName, Value, ValueKind};
+use crate::error::Result;
+use crate::syntax::ast::{self, ObjectName};
 
 /// Plans a SHOW.
 pub(super) fn plan_show(planner: &mut Planner<'_>, show: &ast::Show) -> Result<Show> {
@@ -22,8 +22,9 @@ pub(super) fn plan_show(planner: &mut Planner<'_>, show: &ast::Show) -> Result<S
         ast::Show::Indexes(None) => Show::Indexes(visible_tables(planner)?),
         ast::Show::Constraints(name) => Show::Constraints(table(planner, name)?),
         ast::Show::CreateTable(name) => Show::CreateTable(table(planner, name)?),
-        ast::Show::Jobs => Show::Jobs(None),
-        ast::Show::Job(id) => Show::Jobs(Some(job_id(id)?)),
+        ast::Show::Jobs { jobs, when_complete } => {
+            Show::Jobs { jobs: job::select(planner, jobs)?, when_complete: *when_complete }
+        }
         ast::Show::Users => Show::Users,
         ast::Show::Grants { target, users } => {
             let objects = match target {
@@ -57,17 +58,6 @@ fn visible_tables(planner: &Planner<'_>) -> Result<Vec<TableId>> {
     Ok(tables.into_iter().filter(|table| planner.sees(table)).map(|table| table.id).collect())
 }
 
-fn job_id(value: &Value) -> Result<u64> {
-    if value.kind == ValueKind::Placeholder {
-        return Err(super::option::placeholder(value));
-    }
-    value.text.parse().map_err(|_| {
-        Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("invalid job id \"{}\"", value.text))
-            .at(value.span)
-            .hint("SHOW JOBS lists the ids.")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use crate::plan::Plan;
@@ -87,8 +77,9 @@ mod tests {
         check("SHOW INDEXES FROM customers", "Indexes([TableId(1)])");
         check("SHOW CONSTRAINTS FROM orders", "Constraints(TableId(2))");
         check("SHOW CREATE TABLE orders", "CreateTable(TableId(2))");
-        check("SHOW JOBS", "Jobs(None)");
-        check("SHOW JOB 7", "Jobs(Some(7))");
+        check("SHOW JOBS", "Jobs { jobs: All, when_complete: false }");
+        check("SHOW JOB 7", "Jobs { jobs: One(7), when_complete: false }");
+        check("SHOW JOB WHEN COMPLETE 7", "Jobs { jobs: One(7), when_complete: true }");
         check("SHOW USERS", "Users");
         check("SHOW GRANTS", "Grants { objects: [], users: [] }");
         check(

@@ -2,7 +2,7 @@
 
 use super::{Plan, Planner};
 use crate::error::{Error, Notice, Result, SqlState};
-use crate::syntax::ast::Statement;
+use crate::syntax::ast::{JobAction, Statement};
 
 /// Refuses a statement that the session's state does not allow: any but the end of a transaction
 /// that has failed; a write to a read-only database or inside a transaction.
@@ -51,6 +51,11 @@ fn write_verb(statement: &Statement) -> Option<&'static str> {
         Statement::DropUser { .. } => "DROP USER",
         Statement::Grant(_) => "GRANT",
         Statement::Revoke(_) => "REVOKE",
+        Statement::ControlJobs { action, .. } => match action {
+            JobAction::Pause => "PAUSE JOB",
+            JobAction::Resume => "RESUME JOB",
+            JobAction::Cancel => "CANCEL JOB",
+        },
         Statement::SetClusterSetting { .. } => "SET CLUSTER SETTING",
         Statement::ResetClusterSetting { .. } => "RESET CLUSTER SETTING",
         Statement::Copy(copy) if copy.from => "COPY FROM",

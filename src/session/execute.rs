@@ -28,7 +28,7 @@ impl Session {
         if !matches!(outcome, Ok(Outcome::Rows { .. } | Outcome::Copy { .. })) {
             self.timer.stop();
             outcome = outcome.map_err(|error| match error.code() {
-                SqlState::QUERY_CANCELED => self.cancel.error(),
+                SqlState::QUERY_CANCELED if self.cancel.is_cancelled() => self.cancel.error(),
                 _ => error,
             });
         }
@@ -40,6 +40,7 @@ impl Session {
 
     async fn run_text(&mut self, text: &str, events: &Events) -> Result<Outcome> {
         let statement = syntax::parse(text)?;
+        self.secrets = redact_text(text) != text;
         let planned = self.plan(&statement).await?;
         planned.notices.into_iter().for_each(|notice| events(Event::Notice(notice)));
         self.run_plan(planned.plan, events).await
@@ -130,14 +131,21 @@ impl Session {
                 })?;
                 Ok(done(tag))
             }
+            Plan::ControlJobs { action, jobs, reason } => {
+                self.run_control_jobs(action, &jobs, reason.as_deref()).await
+            }
             Plan::Begin => Ok(self.set_transaction(TransactionState::Open, "BEGIN")),
             Plan::Commit => {
                 // PostgreSQL ends a failed transaction by COMMIT as by ROLLBACK, and says so.
                 let failed = self.transaction == TransactionState::Failed;
                 let tag = if failed { "ROLLBACK" } else { "COMMIT" };
+                self.end_pending(!failed);
                 Ok(self.set_transaction(TransactionState::Idle, tag))
             }
-            Plan::Rollback => Ok(self.set_transaction(TransactionState::Idle, "ROLLBACK")),
+            Plan::Rollback => {
+                self.end_pending(false);
+                Ok(self.set_transaction(TransactionState::Idle, "ROLLBACK"))
+            }
             Plan::SetClusterSetting { name, value } => {
                 self.store.update(|changes| changes.put_setting(&name, value.as_deref()))?;
                 let tag =
@@ -154,9 +162,40 @@ impl Session {
                 }
                 Ok(done(tag))
             }
-            Plan::Show(show) => self.run_show(show),
+            Plan::Show(show) => self.run_show(show).await,
             Plan::Nothing { tag } => Ok(done(tag)),
         }
+    }
+
+    /// Starts the jobs that waited for the end of the transaction, or forgets them.
+    fn end_pending(&mut self, start: bool) {
+        for waiting in std::mem::take(&mut self.pending) {
+            if start {
+                self.launch(waiting, true);
+            } else {
+                waiting.forget();
+            }
+        }
+    }
+
+    /// Plans a statement of another time, for its user in its database.
+    pub(super) fn plan_for(
+        &self,
+        (user, database): (&str, &str),
+        statement: &Statement,
+    ) -> Result<Planned> {
+        let absolute = |text: &str| text.to_owned();
+        let context = PlanContext {
+            user,
+            database,
+            in_transaction: false,
+            transaction_failed: false,
+            read_only: self.options.read_only,
+            variables: &self.variables,
+            file: None,
+            absolute: Absolute(&absolute),
+        };
+        plan(statement, &*self.store.view().catalog, &context)
     }
 
     fn set_transaction(&mut self, state: TransactionState, tag: &str) -> Outcome {

@@ -12,6 +12,7 @@ mod import;
 #[cfg(test)]
 mod import_properties;
 mod insert;
+mod jobs;
 mod names;
 mod show;
 mod table;
@@ -26,12 +27,14 @@ use tokio::sync::Notify;
 
 use crate::catalog::{Catalog, DEFAULT_DATABASE, ROOT};
 use crate::error::{Error, Result, SqlState};
+use crate::job::registry::Registry;
 use crate::job::{Cancellation, cancelled};
 use crate::plan::{Variables, default_variables};
 use crate::query::{Engine, QueryContext};
 use crate::source::{Access, AccessOptions, NetworkOptions};
 use crate::store::{OpenOptions, Store, View};
 
+use self::import::Waiting;
 use self::timer::Timer;
 
 pub use self::names::Names;
@@ -133,6 +136,11 @@ impl CancelHandle {
         self.cancellation.reset();
     }
 
+    /// Returns whether the statement that runs was cancelled.
+    fn is_cancelled(&self) -> bool {
+        self.cancellation.is_cancelled()
+    }
+
     /// Returns the error of the statement that was cancelled.
     pub fn error(&self) -> Error {
         if self.timed_out.load(Ordering::Relaxed) {
@@ -183,6 +191,12 @@ pub struct Session {
     timer: Timer,
     cancel: CancelHandle,
     threads: usize,
+    /// The jobs that run.
+    jobs: Arc<Registry>,
+    /// Jobs that begin when the transaction is committed.
+    pending: Vec<Waiting>,
+    /// Whether the text of the statement that runs holds secrets.
+    secrets: bool,
     /// Keeps a temporary database directory until the session ends; after `store`, which it holds.
     temporary: Option<tempfile::TempDir>,
 }
@@ -221,6 +235,9 @@ impl Session {
             timer: Timer::default(),
             cancel,
             threads: threads.max(1),
+            jobs: Arc::default(),
+            pending: Vec::new(),
+            secrets: false,
             temporary,
             options,
         };
@@ -321,8 +338,9 @@ impl Session {
 
 impl Drop for Session {
     /// Waits for what queries still hold of the store, so that the database is free when the session
-    /// is gone; not for long, and without harm if it is in vain.
+    /// is gone; not for long, and without harm if it is in vain. Jobs that still run are paused.
     fn drop(&mut self) {
+        self.pause_jobs();
         for _ in 0..400 {
             if Arc::strong_count(&self.store) == 1 {
                 break;

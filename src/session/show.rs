@@ -10,7 +10,7 @@ use arrow::datatypes::{Field, Schema};
 
 use super::{Outcome, Rows, Session};
 use crate::catalog::{
-    Catalog, DatabaseId, IndexDescriptor, JobId, Object, PUBLIC_SCHEMA, Privilege, ROOT, ROWID,
+    Catalog, DatabaseId, IndexDescriptor, Object, PUBLIC_SCHEMA, Privilege, ROOT, ROWID,
     TableDescriptor, TableId,
 };
 use crate::error::{Error, Result, SqlState};
@@ -114,7 +114,7 @@ fn array(cells: Vec<Cell>) -> ArrayRef {
 }
 
 impl Session {
-    pub(super) fn run_show(&mut self, show: Show) -> Result<Outcome> {
+    pub(super) async fn run_show(&mut self, show: Show) -> Result<Outcome> {
         let view = self.view();
         let table = match show {
             Show::Databases => databases(&view),
@@ -124,7 +124,9 @@ impl Session {
             Show::Indexes(tables) => indexes(&view, &tables)?,
             Show::Constraints(table) => constraints(&view, require_table(&view, table)?),
             Show::CreateTable(table) => create_table(&view, require_table(&view, table)?),
-            Show::Jobs(id) => self.jobs(id)?,
+            Show::Jobs { jobs, when_complete } => {
+                return self.show_jobs(&jobs, when_complete).await;
+            }
             Show::Users => users(&view),
             Show::Grants { objects, users } => grants(&view, &objects, &users),
             Show::ClusterSetting(name) => {
@@ -156,57 +158,6 @@ impl Session {
                 "table".into(),
                 owner(view, Object::Table(table.id)).into(),
                 Cell::Int(rows.cast_signed()),
-            ]);
-        }
-        Ok(result)
-    }
-
-    fn jobs(&self, id: Option<u64>) -> Result<Table> {
-        let jobs = match id {
-            None => self.store.jobs()?,
-            Some(id) => {
-                let job = self.store.job(JobId(id))?.ok_or_else(|| {
-                    Error::new(
-                        SqlState::UNDEFINED_OBJECT,
-                        format!("job with ID {id} does not exist"),
-                    )
-                    .hint("SHOW JOBS lists the jobs.")
-                })?;
-                vec![job]
-            }
-        };
-        let mut result = Table::new(&[
-            "job_id",
-            "job_type",
-            "description",
-            "statement",
-            "user_name",
-            "status",
-            "running_status",
-            "created",
-            "started",
-            "finished",
-            "modified",
-            "fraction_completed",
-            "error",
-            "coordinator_id",
-        ]);
-        for job in jobs {
-            result.row([
-                Cell::Int(job.id.0.cast_signed()),
-                job.job_type.into(),
-                job.description.as_str().into(),
-                job.description.into(),
-                job.user.into(),
-                job.status.to_string().into(),
-                job.running_status.into(),
-                Cell::Time(job.created),
-                job.started.map_or(Cell::Null, Cell::Time),
-                job.finished.map_or(Cell::Null, Cell::Time),
-                Cell::Time(job.modified),
-                Cell::Float(job.fraction_completed),
-                job.error.into(),
-                Cell::Int(1),
             ]);
         }
         Ok(result)

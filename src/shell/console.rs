@@ -286,6 +286,32 @@ impl Console {
         Ok(())
     }
 
+    /// Waits until a detached job has stopped, and reports its error if it failed.
+    pub(crate) fn wait_for_job(&mut self, job: u64) -> Flow {
+        let cancel = self.session.cancel_handle();
+        let work = self.session.wait_for_job(job);
+        let Guarded { value, stopped } =
+            self.runtime.block_on(self.interrupts.guard(&cancel, work))?;
+        if let Some(stop) = stopped {
+            return Err(stop);
+        }
+        if let Err(error) = value {
+            self.output.message(&format!("job {job} failed"));
+            self.report(&error, &Origin::unnamed(), 1);
+            return Err(Stop::Failed);
+        }
+        Ok(())
+    }
+
+    /// Pauses the jobs that run, and says how they go on.
+    pub(crate) fn leave_jobs(&mut self) {
+        for job in self.session.pause_jobs() {
+            self.output.message(&format!(
+                "Job {job} is paused. \"RESUME JOB {job}\" lets it go on when you are back."
+            ));
+        }
+    }
+
     fn next(&mut self, rows: &mut RowStream, cancel: &CancelHandle) -> Flow<Option<RecordBatch>> {
         let next = rows.next(&mut self.interrupts, cancel);
         let Guarded { value, stopped } = self.runtime.block_on(next)?;

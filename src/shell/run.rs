@@ -130,6 +130,9 @@ fn open(line: &CommandLine, output: Output, runtime: &Runtime) -> Result<Console
     console.interrupts = Interrupts::watch(runtime.handle(), console.settings.interactive)
         .map_err(Error::internal)?;
     console.progress = io::stderr().is_terminal() && !arguments.quiet;
+    for notice in console.session.opening_notices() {
+        console.output.report(&notice.to_string());
+    }
     Ok(console)
 }
 
@@ -184,21 +187,27 @@ fn converse(console: &mut Console, line: &CommandLine) -> u8 {
         let color =
             line.arguments.color.decide(Surroundings::of_stream(io::stdout().is_terminal()));
         let init = !line.arguments.no_init;
-        return match repl::run(console, color, init) {
+        let ran = repl::run(console, color, init);
+        console.leave_jobs();
+        return match ran {
             Err(Stop::Interrupted) => code::INTERRUPTED,
             Err(Stop::Terminated) => code::TERMINATED,
             _ => 0,
         };
     }
+    let mut jobs = JobsLeft::default();
     if line.actions.is_empty() {
         let ran = console.run_input();
         let ran = console.settle(ran, &Origin::unnamed(), 1);
         let ran = flush(console, ran);
-        return exit_code(ran, console.failed, code::SCRIPT_FAILED);
+        let code = exit_code(ran, console.failed, code::SCRIPT_FAILED);
+        jobs.note(console, code::SCRIPT_FAILED);
+        return jobs.end(console, code);
     }
     let mut first_failure = 0;
     for action in &line.actions {
         let (ran, failure) = perform(console, action);
+        jobs.note(console, failure);
         let code = exit_code(ran, console.failed, failure);
         if first_failure == 0 {
             first_failure = code;
@@ -209,7 +218,37 @@ fn converse(console: &mut Console, line: &CommandLine) -> u8 {
         }
         console.failed = false;
     }
-    first_failure
+    jobs.end(console, first_failure)
+}
+
+/// The detached jobs that text started, each with the exit code if it fails.
+#[derive(Default)]
+struct JobsLeft(Vec<(u64, u8)>);
+
+impl JobsLeft {
+    /// Notes the jobs that were started since the last call.
+    fn note(&mut self, console: &Console, failure: u8) {
+        for job in console.session.detached_jobs() {
+            if self.0.iter().all(|(known, _)| *known != job) {
+                self.0.push((job, failure));
+            }
+        }
+    }
+
+    /// Waits for the jobs, unless the run was given up; returns the exit code of the whole run.
+    fn end(self, console: &mut Console, mut code: u8) -> u8 {
+        for (job, failure) in self.0 {
+            if code > code::SCRIPT_FAILED {
+                break;
+            }
+            let ended = exit_code(console.wait_for_job(job), false, failure);
+            if code == 0 || ended > code::SCRIPT_FAILED {
+                code = ended;
+            }
+        }
+        console.leave_jobs();
+        code
+    }
 }
 
 /// Runs one action; returns how it went and the exit code if it failed.

@@ -16,7 +16,7 @@ use super::failure::io_error;
 use super::file::SourceFile;
 use super::glob::Pattern;
 use super::location::{Location, nodelocal_url};
-use super::network::{Network, NetworkOptions};
+use super::network::{Network, NetworkOptions, StopCheck};
 use super::object::{self, ObjectFile};
 use super::redact::redact;
 use super::remote::Remote;
@@ -56,6 +56,12 @@ impl Access {
     pub fn with_network(mut self, options: NetworkOptions) -> Result<Self> {
         self.network = Arc::new(Network::new(options)?);
         Ok(self)
+    }
+
+    /// Returns the same access whose requests end when `stop` says so, such as those of a job.
+    pub fn with_stop(&self, stop: StopCheck) -> Result<Self> {
+        let options = NetworkOptions { stop, ..self.network.options.clone() };
+        Ok(Self { network: Arc::new(Network::new(options)?), ..self.clone() })
     }
 
     /// Limits what all temporary files take together, in bytes. Call it once, before clones are made.
@@ -231,6 +237,22 @@ impl Access {
 
     /// Makes the directory of `job` in the directory `location`, which is made if it is missing.
     pub fn temp_directory(&self, location: &Location, job: u64) -> Result<TempDirectory> {
+        if location.is_remote() {
+            self.require_remote(location)?;
+            return TempDirectory::remote(&self.network, location, job, &self.usage);
+        }
+        let (parent, path) = self.temp_parent(location)?;
+        TempDirectory::local(parent, &path, job, &self.usage)
+    }
+
+    /// Opens the directory `name` again that a job made in the directory `location` of this machine.
+    pub fn temp_directory_again(&self, location: &Location, name: &str) -> Result<TempDirectory> {
+        let (parent, path) = self.temp_parent(location)?;
+        TempDirectory::reopen(parent, &path, name, &self.usage)
+    }
+
+    /// Opens the directory that temporary directories are made in; it is made if it is missing.
+    fn temp_parent(&self, location: &Location) -> Result<(OwnedFd, PathBuf)> {
         let (opened, path) = match location {
             Location::Local(local) => {
                 self.require_local()?;
@@ -247,12 +269,11 @@ impl Access {
                 (opened, root.join(&nodelocal.path))
             }
             Location::Object(_) | Location::Http(_) => {
-                self.require_remote(location)?;
-                return TempDirectory::remote(&self.network, location, job, &self.usage);
+                return Err(Error::internal("a place of another machine was taken for a path"));
             }
         };
         let parent = opened.map_err(|error| directory_failure(location, &error))?;
-        TempDirectory::local(parent, &path, job, &self.usage)
+        Ok((parent, path))
     }
 
     /// Removes the temporary directory that a job left and its record names, if it lies on another machine
@@ -273,6 +294,13 @@ impl Access {
         let parent = opened
             .map_err(|error| io_error("create directory", &path.to_string_lossy(), &error))?;
         TempDirectory::local(parent, path, job, &self.usage)
+    }
+
+    /// Opens the directory `name` again that a job made in the directory `path` of the database.
+    pub fn own_temp_directory_again(&self, path: &Path, name: &str) -> Result<TempDirectory> {
+        let parent = beneath::open_directory_anywhere(path)
+            .map_err(|error| io_error("open directory", &path.to_string_lossy(), &error))?;
+        TempDirectory::reopen(parent, path, name, &self.usage)
     }
 
     /// Returns the absolute path, or the URL, of a place, with secrets redacted: for job records. What

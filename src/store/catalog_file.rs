@@ -1,8 +1,8 @@
 //! `catalog.redb`: its tables, the check sums of its rows, and the one way to change it.
 //!
 //! Every row is a CRC-32C of table, key and body, then the body. The row `digest` of the table
-//! `meta` holds the sum of those numbers over all rows but segments, so that a row that a damaged
-//! page hides is missed; a missing segment is missed by the manifest that names it.
+//! `meta` holds the sum of those numbers over all rows but segments and checkpoints, so that a row that
+//! a damaged page hides is missed; a missing segment is missed by the manifest that names it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -53,10 +53,12 @@ pub(super) enum Area {
     Manifests,
     /// Segments by table id and number.
     Segments,
+    /// Checkpoints by job id and number; databases of earlier versions lack it until they are written.
+    Checkpoints,
 }
 
 impl Area {
-    const EACH: [Self; 9] = [
+    const EACH: [Self; 10] = [
         Self::Meta,
         Self::Databases,
         Self::Tables,
@@ -66,7 +68,13 @@ impl Area {
         Self::Jobs,
         Self::Manifests,
         Self::Segments,
+        Self::Checkpoints,
     ];
+
+    /// Returns whether its rows are read when they are asked for, and not when the file is opened.
+    fn is_lazy(self) -> bool {
+        matches!(self, Self::Segments | Self::Checkpoints)
+    }
 
     fn name(self) -> &'static str {
         match self {
@@ -79,6 +87,7 @@ impl Area {
             Self::Jobs => "jobs",
             Self::Manifests => "manifests",
             Self::Segments => "segments",
+            Self::Checkpoints => "checkpoints",
         }
     }
 
@@ -109,7 +118,7 @@ pub(super) mod meta {
     pub(in crate::store) const NEXT_TABLE: &[u8] = b"next_table";
     /// The next job id (u64).
     pub(in crate::store) const NEXT_JOB: &[u8] = b"next_job";
-    /// The sum of the check sums of all rows but segments and this one (u64).
+    /// The sum of the check sums of all rows but segments, checkpoints and this one (u64).
     pub(in crate::store) const DIGEST: &[u8] = b"digest";
 }
 
@@ -250,12 +259,12 @@ impl CatalogFile {
         self.handle.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Returns every row but segments, checked against the digest.
+    /// Returns every row but segments and checkpoints, checked against the digest.
     pub(super) fn read_all(&self) -> Result<Rows> {
         self.with_reader(|reader| {
             let mut rows = Rows::new();
             let mut sum = 0u64;
-            for area in Area::EACH.into_iter().filter(|area| *area != Area::Segments) {
+            for area in Area::EACH.into_iter().filter(|area| !area.is_lazy()) {
                 let table = reader.open_table(area.definition()).map_err(|e| self.error(e))?;
                 for row in table.iter().map_err(|e| self.error(e))? {
                     let (key, value) = row.map_err(|e| self.error(e))?;
@@ -291,7 +300,12 @@ impl CatalogFile {
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
     ) -> Result<()> {
         self.with_reader(|reader| {
-            let table = reader.open_table(area.definition()).map_err(|e| self.error(e))?;
+            let table = match reader.open_table(area.definition()) {
+                Err(redb::TableError::TableDoesNotExist(_)) if area == Area::Checkpoints => {
+                    return Ok(());
+                }
+                table => table.map_err(|e| self.error(e))?,
+            };
             for row in table.range(prefix..).map_err(|e| self.error(e))? {
                 let (key, value) = row.map_err(|e| self.error(e))?;
                 if !key.value().starts_with(prefix) {
@@ -395,7 +409,7 @@ impl CatalogFile {
 
 /// Returns 1 for tables whose rows the digest adds up, else 0.
 fn digested(area: Area) -> u64 {
-    u64::from(area != Area::Segments)
+    u64::from(!area.is_lazy())
 }
 
 /// Opens the file. Opening it for writing compares every page with its check sum: to write by a

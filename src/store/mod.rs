@@ -6,6 +6,7 @@
 mod bounds;
 mod catalog_file;
 mod changes;
+mod checkpoint;
 mod claim;
 mod error;
 mod garbage;
@@ -25,6 +26,7 @@ mod view;
 mod tests;
 
 pub use changes::Changes;
+pub use checkpoint::Checkpoint;
 pub use claim::TableClaim;
 pub use manifest::{ColumnStatistics, Manifest, RowIds, Segment};
 pub use parquet_file::{ParquetFile, ParquetRows};

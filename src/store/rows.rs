@@ -60,6 +60,13 @@ pub(super) fn job_key(id: JobId) -> Vec<u8> {
     id.0.to_be_bytes().to_vec()
 }
 
+/// Returns the key of a job's checkpoint.
+pub(super) fn checkpoint_key(id: JobId, number: u32) -> Vec<u8> {
+    let mut key = job_key(id);
+    key.extend(number.to_be_bytes());
+    key
+}
+
 /// Returns the key of a grant: `d` or `t`, the object's id, the user's name.
 pub(super) fn grant_key(object: Object, user: &str) -> Vec<u8> {
     let (kind, id) = match object {
@@ -139,7 +146,7 @@ pub(super) fn snapshot(path: &Path, rows: &Rows) -> Result<Snapshot> {
             Area::Settings => {
                 catalog.settings.insert(text(key)?, text(body)?);
             }
-            Area::Meta | Area::Jobs | Area::Manifests | Area::Segments => {}
+            Area::Meta | Area::Jobs | Area::Manifests | Area::Segments | Area::Checkpoints => {}
         }
     }
     Ok(catalog)

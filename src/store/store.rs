@@ -49,6 +49,8 @@ pub struct Store {
     next_segment: AtomicU64,
     /// Tables whose directories have names that a crash could lose.
     unsynced: Mutex<HashSet<TableId>>,
+    /// Jobs that were found to have been interrupted when the store was opened.
+    interrupted: Vec<JobId>,
     pub(super) open_files: OpenFiles,
     /// Tables that one statement alone may change.
     claims: Claims,
@@ -76,58 +78,67 @@ impl Store {
         let loader = Loader { directory: directory.clone(), catalog, files: Files::default() };
         let view = view_of(Arc::new(loader), &rows)?;
         let counters = rows::counters(view.loader.catalog.path(), &rows)?;
-        let store = Self {
+        let mut store = Self {
             path: directory,
             read_only: options.read_only,
             loader: Arc::clone(&view.loader),
             writing: Mutex::new(counters),
             next_segment: AtomicU64::new(0),
             unsynced: Mutex::default(),
+            interrupted: Vec::new(),
             open_files: OpenFiles::default(),
             claims: Claims::default(),
             current: RwLock::new(Arc::new(view)),
             _name_tag: name_tag,
         };
         if !options.read_only {
-            store.clean_up(&rows)?;
+            store.interrupted = store.clean_up(&rows)?;
         }
         Ok(store)
     }
 
-    /// Removes what a crash left: orphan files, temporary files, jobs that seem to run.
-    fn clean_up(&self, rows: &Rows) -> Result<()> {
+    /// Removes what a crash left: orphan files and temporary files. Jobs that seem to run are paused,
+    /// or failed if they cannot be resumed; returns the paused ones.
+    fn clean_up(&self, rows: &Rows) -> Result<Vec<JobId>> {
         let view = self.view();
-        let named: HashSet<(TableId, u64)> = view
-            .manifests
-            .iter()
-            .flat_map(|(table, slot)| slot.row.numbers().map(|number| (*table, number)))
-            .collect();
+        let mut named = self.checkpointed()?;
+        named.extend(
+            view.manifests
+                .iter()
+                .flat_map(|(table, slot)| slot.row.numbers().map(|number| (*table, number))),
+        );
         let highest = remove_orphans(&self.path, &named)?;
         self.next_segment.store(highest + 1, Ordering::Relaxed);
-        let (mut ended, mut kept) = (Vec::new(), Vec::new());
+        let (mut stopped, mut ended, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         for job in rows::jobs(self.loader.catalog.path(), rows)? {
             match job.status {
-                JobStatus::Running | JobStatus::Pending => ended.push(job),
+                // What checkpoints name is needed when the job goes on.
+                JobStatus::Running if job.checkpoints > 0 => {
+                    stopped.push(job.clone());
+                    kept.push(job);
+                }
+                JobStatus::Running | JobStatus::Pending => {
+                    stopped.push(job.clone());
+                    ended.push(job);
+                }
                 JobStatus::Paused => kept.push(job),
                 JobStatus::Failed | JobStatus::Succeeded | JobStatus::Canceled => {}
             }
         }
         remove_temporary_files(&self.path, &ended, &kept);
-        if ended.is_empty() {
-            return Ok(());
+        if stopped.is_empty() {
+            return Ok(Vec::new());
         }
-        self.update(|changes| {
-            for mut job in ended {
-                job.status = JobStatus::Failed;
-                job.running_status = None;
-                job.finished = Some(job.modified);
-                job.error = Some(CRASHED.to_owned());
-                // What lies on another machine needs credentials to be removed.
-                job.temp_directories.retain(|directory| !directory.starts_with('/'));
-                changes.put_job(&job)?;
-            }
-            Ok(())
-        })
+        stopped.iter_mut().for_each(interrupt);
+        self.update(|changes| stopped.iter().try_for_each(|job| changes.put_job(job)))?;
+        let paused = stopped.iter().filter(|job| job.status == JobStatus::Paused);
+        Ok(paused.map(|job| job.id).collect())
+    }
+
+    /// Returns the jobs that were found to have been interrupted when the store was opened, and are
+    /// paused now.
+    pub fn interrupted_jobs(&self) -> &[JobId] {
+        &self.interrupted
     }
 
     /// Returns the database directory, absolute.
@@ -304,6 +315,23 @@ impl Store {
         let needed = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).contains(&table);
         if needed { self.sync_table_directory(table) } else { Ok(()) }
     }
+}
+
+/// Makes a job that a crash stopped a paused one, or a failed one if it cannot be resumed.
+fn interrupt(job: &mut JobRecord) {
+    if job.checkpoints == 0 {
+        // What lies on another machine needs credentials to be removed.
+        job.temp_directories.retain(|directory| !directory.starts_with('/'));
+    }
+    if job.resume.is_some() {
+        job.status = JobStatus::Paused;
+        job.running_status = Some(format!("{CRASHED}; RESUME JOB {} lets it go on", job.id));
+        return;
+    }
+    job.status = JobStatus::Failed;
+    job.running_status = None;
+    job.finished = Some(job.modified);
+    job.error = Some(CRASHED.to_owned());
 }
 
 /// Everything that a commit writes and leaves behind.

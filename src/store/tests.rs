@@ -345,6 +345,8 @@ fn job(id: JobId, status: JobStatus, temp: &Path) -> JobRecord {
         fraction_completed: 0.5,
         error: None,
         temp_directories: vec![temp.to_str().unwrap().to_owned()],
+        resume: None,
+        checkpoints: 0,
     }
 }
 

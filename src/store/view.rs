@@ -95,7 +95,8 @@ impl Loader {
         })
     }
 
-    fn segment(&self, key: &[u8], body: &[u8]) -> Option<Segment> {
+    /// Returns the segment of a row.
+    pub(super) fn segment(&self, key: &[u8], body: &[u8]) -> Option<Segment> {
         let (table, number) = rows::parse_segment_key(key)?;
         let row = decode_segment(body)?;
         Some(Segment {

@@ -74,6 +74,15 @@ pub enum Statement {
     Grant(Grant),
     /// `REVOKE privileges ON target FROM users`.
     Revoke(Grant),
+    /// `{PAUSE | RESUME | CANCEL} {JOB id | JOBS query | ALL type JOBS} [WITH REASON = 'text']`.
+    ControlJobs {
+        /// What to do.
+        action: JobAction,
+        /// To which jobs.
+        jobs: Jobs,
+        /// Why, for PAUSE.
+        reason: Option<Value>,
+    },
     /// `BEGIN [TRANSACTION]` or `START TRANSACTION`.
     Begin,
     /// `COMMIT` or `END`.
@@ -543,6 +552,30 @@ pub enum GrantTarget {
     Databases(Vec<Ident>),
 }
 
+/// Which jobs a statement is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Jobs {
+    /// All.
+    All,
+    /// The one with this id.
+    One(Value),
+    /// Those whose ids a query gives.
+    Query(Query),
+    /// All of a type, in upper case: `ALL IMPORT JOBS`.
+    Type(Ident),
+}
+
+/// What PAUSE, RESUME and CANCEL do to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobAction {
+    /// Stop, to go on later.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Stop for good and leave nothing.
+    Cancel,
+}
+
 /// What SHOW shows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Show {
@@ -561,10 +594,13 @@ pub enum Show {
     Constraints(ObjectName),
     /// `SHOW CREATE [TABLE] t`.
     CreateTable(ObjectName),
-    /// `SHOW JOBS`.
-    Jobs,
-    /// `SHOW JOB id`.
-    Job(Value),
+    /// `SHOW JOBS [WHEN COMPLETE] [query]`, `SHOW JOB [WHEN COMPLETE] id`.
+    Jobs {
+        /// Which.
+        jobs: Jobs,
+        /// Whether to wait until they have ended.
+        when_complete: bool,
+    },
     /// `SHOW USERS`.
     Users,
     /// `SHOW GRANTS [ON target] [FOR users]`.

@@ -128,6 +128,8 @@ fn words(rule: Rule) -> Option<String> {
         Rule::string | Rule::plain_string | Rule::escape_string | Rule::dollar_string => "a string",
         Rule::value | Rule::setting_value | Rule::zone_value => "a value",
         Rule::job_id => "a job's number",
+        Rule::job_query => "a query of job numbers",
+        Rule::job_type => "a type of job",
         Rule::option_key | Rule::copy_option => "an option",
         Rule::copy_place => "a file in quotes, STDIN or STDOUT",
         Rule::import_format => "CSV",

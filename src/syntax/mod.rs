@@ -18,6 +18,7 @@ mod expr;
 mod grant;
 mod import;
 mod insert;
+mod job;
 mod keyword;
 mod literal;
 mod print;

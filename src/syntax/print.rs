@@ -2,8 +2,8 @@
 
 use super::ast::{
     Copy, CopyPlace, CopySource, CopyValue, CreateTable, DropBehavior, DropTable, Export, Grant,
-    GrantTarget, Ident, ImportDump, ImportInto, ImportSchema, ImportTable, Insert, ObjectName,
-    OptionPair, Show, Statement, Value, ValueKind,
+    GrantTarget, Ident, ImportDump, ImportInto, ImportSchema, ImportTable, Insert, JobAction, Jobs,
+    ObjectName, OptionPair, Show, Statement, Value, ValueKind,
 };
 use super::literal::{quote_ident, quote_literal};
 use super::print_element::print_elements;
@@ -45,6 +45,9 @@ pub fn print(statement: &Statement, redact: &dyn Fn(&str) -> String) -> String {
         }
         Statement::Grant(grant) => print_grant("GRANT", grant, "TO"),
         Statement::Revoke(grant) => print_grant("REVOKE", grant, "FROM"),
+        Statement::ControlJobs { action, jobs, reason } => {
+            print_control(*action, jobs, reason.as_ref())
+        }
         Statement::Begin => "BEGIN".to_owned(),
         Statement::Commit => "COMMIT".to_owned(),
         Statement::Rollback => "ROLLBACK".to_owned(),
@@ -257,6 +260,22 @@ fn print_target(target: &GrantTarget) -> String {
     }
 }
 
+fn print_control(action: JobAction, jobs: &Jobs, reason: Option<&Value>) -> String {
+    let verb = match action {
+        JobAction::Pause => "PAUSE",
+        JobAction::Resume => "RESUME",
+        JobAction::Cancel => "CANCEL",
+    };
+    let reason = reason.map(|reason| format!(" WITH REASON = {}", value(reason)));
+    let jobs = match jobs {
+        Jobs::One(id) => format!("JOB {}", value(id)),
+        Jobs::Query(query) => format!("JOBS ({})", query.text),
+        Jobs::Type(name) => format!("ALL {} JOBS", name.value),
+        Jobs::All => "JOBS".to_owned(),
+    };
+    format!("{verb} {jobs}{}", reason.unwrap_or_default())
+}
+
 fn print_show(show: &Show) -> String {
     let from = |table: &ObjectName| format!("FROM {}", object_name(table));
     match show {
@@ -270,8 +289,14 @@ fn print_show(show: &Show) -> String {
         Show::Indexes(Some(table)) => format!("SHOW INDEXES {}", from(table)),
         Show::Constraints(table) => format!("SHOW CONSTRAINTS {}", from(table)),
         Show::CreateTable(table) => format!("SHOW CREATE TABLE {}", object_name(table)),
-        Show::Jobs => "SHOW JOBS".to_owned(),
-        Show::Job(id) => format!("SHOW JOB {}", value(id)),
+        Show::Jobs { jobs, when_complete } => {
+            let when = opt(*when_complete, " WHEN COMPLETE");
+            match jobs {
+                Jobs::One(id) => format!("SHOW JOB{when} {}", value(id)),
+                Jobs::Query(query) => format!("SHOW JOBS{when} ({})", query.text),
+                Jobs::All | Jobs::Type(_) => "SHOW JOBS".to_owned(),
+            }
+        }
         Show::Users => "SHOW USERS".to_owned(),
         Show::Grants { target, users } => {
             let on = target.as_ref().map(|target| format!(" ON {}", print_target(target)));

@@ -3,11 +3,13 @@
 use super::ast::{Ident, Show};
 use super::dialect::{Node, Rule};
 use super::grant::{target, users};
+use super::job::{job, query};
+use super::scan::Scanned;
 use super::setting::{setting_name, time_zone};
 use crate::error::{Error, Result};
 
 /// Reads a SHOW.
-pub(super) fn show(node: &Node<'_>) -> Result<Show> {
+pub(super) fn show(scanned: &Scanned<'_>, node: &Node<'_>) -> Result<Show> {
     let node = node
         .children()
         .find(|child| child.rule() != Rule::kw_show)
@@ -28,8 +30,13 @@ pub(super) fn show(node: &Node<'_>) -> Result<Show> {
         Rule::show_indexes => Show::Indexes(table()?),
         Rule::show_constraints => Show::Constraints(node.table_name()?),
         Rule::show_create => Show::CreateTable(node.table_name()?),
-        Rule::show_jobs => Show::Jobs,
-        Rule::show_job => Show::Job(node.require(Rule::job_id)?.value()?),
+        Rule::show_jobs => {
+            let when_complete = node.has(Rule::kw_complete);
+            Show::Jobs { jobs: query(scanned, &node)?, when_complete }
+        }
+        Rule::show_job => {
+            Show::Jobs { jobs: job(&node)?, when_complete: node.has(Rule::kw_complete) }
+        }
         Rule::show_users => Show::Users,
         Rule::show_grants => grants(&node)?,
         Rule::show_isolation => variable("transaction_isolation", &node),

@@ -5,15 +5,15 @@ use super::dialect::{self, Node, Rule, not_supported};
 use super::error::{alternatives, nearest, syntax_error};
 use super::query::parse_query;
 use super::scan::Scanned;
-use super::{copy, element, export, grant, import, insert, setting, show};
+use super::{copy, element, export, grant, import, insert, job, setting, show};
 use crate::error::{Error, Result};
 
 /// The words that a statement can start with, for messages and completion.
 #[rustfmt::skip]
 pub const STATEMENT_WORDS: &[&str] = &[
-    "ABORT", "BEGIN", "COMMIT", "COPY", "CREATE", "DESC", "DESCRIBE", "DROP", "END", "EXPLAIN",
-    "EXPORT", "GRANT", "IMPORT", "INSERT", "RESET", "REVOKE", "ROLLBACK", "SELECT", "SET", "SHOW",
-    "START", "TABLE", "USE", "VALUES", "WITH",
+    "ABORT", "BEGIN", "CANCEL", "COMMIT", "COPY", "CREATE", "DESC", "DESCRIBE", "DROP", "END",
+    "EXPLAIN", "EXPORT", "GRANT", "IMPORT", "INSERT", "PAUSE", "RESET", "RESUME", "REVOKE",
+    "ROLLBACK", "SELECT", "SET", "SHOW", "START", "TABLE", "USE", "VALUES", "WITH",
 ];
 
 /// Statements that parse by their first words alone and are refused later, and whether they would
@@ -23,36 +23,34 @@ const UNSUPPORTED: &[(&str, bool)] = &[
     ("ALTER DATABASE", true), ("ALTER DEFAULT PRIVILEGES", true), ("ALTER INDEX", true),
     ("ALTER ROLE", true), ("ALTER SCHEMA", true), ("ALTER SEQUENCE", true), ("ALTER TABLE", true),
     ("ALTER TYPE", true), ("ALTER USER", true), ("ALTER VIEW", true), ("ALTER", true),
-    ("ANALYSE", true), ("ANALYZE", true), ("BACKUP", false), ("CALL", true), ("CANCEL JOBS", true),
-    ("CANCEL JOB", true), ("CANCEL QUERY", true), ("CANCEL", true), ("CHECKPOINT", true),
-    ("CLOSE", false), ("COMMENT", true), ("CREATE AGGREGATE", true),
-    ("CREATE CHANGEFEED", true), ("CREATE EXTENSION", true), ("CREATE EXTERNAL TABLE", true),
-    ("CREATE FUNCTION", true), ("CREATE INDEX", true), ("CREATE INVERTED INDEX", true),
-    ("CREATE MATERIALIZED VIEW", true), ("CREATE OR REPLACE", true), ("CREATE PROCEDURE", true),
-    ("CREATE ROLE", true), ("CREATE SCHEMA", true), ("CREATE SEQUENCE", true),
-    ("CREATE STATISTICS", true), ("CREATE TEMPORARY", true), ("CREATE TEMP", true),
-    ("CREATE TRIGGER", true), ("CREATE TYPE", true), ("CREATE UNIQUE INDEX", true),
-    ("CREATE UNLOGGED TABLE", true), ("CREATE VIEW", true), ("DEALLOCATE", false),
-    ("DECLARE", false), ("DELETE", true), ("DISCARD", false), ("DROP FUNCTION", true),
-    ("DROP INDEX", true), ("DROP MATERIALIZED VIEW", true), ("DROP PROCEDURE", true),
-    ("DROP ROLE", true), ("DROP SCHEMA", true), ("DROP SEQUENCE", true), ("DROP TRIGGER", true),
-    ("DROP TYPE", true), ("DROP VIEW", true), ("EXECUTE", true), ("FETCH", false),
+    ("ANALYSE", true), ("ANALYZE", true), ("BACKUP", false), ("CALL", true), ("CANCEL QUERY", true),
+    ("CHECKPOINT", true), ("CLOSE", false), ("COMMENT", true),
+    ("CREATE AGGREGATE", true), ("CREATE CHANGEFEED", true), ("CREATE EXTENSION", true),
+    ("CREATE EXTERNAL TABLE", true), ("CREATE FUNCTION", true), ("CREATE INDEX", true),
+    ("CREATE INVERTED INDEX", true), ("CREATE MATERIALIZED VIEW", true),
+    ("CREATE OR REPLACE", true), ("CREATE PROCEDURE", true), ("CREATE ROLE", true),
+    ("CREATE SCHEMA", true), ("CREATE SEQUENCE", true), ("CREATE STATISTICS", true),
+    ("CREATE TEMPORARY", true), ("CREATE TEMP", true), ("CREATE TRIGGER", true),
+    ("CREATE TYPE", true), ("CREATE UNIQUE INDEX", true), ("CREATE UNLOGGED TABLE", true),
+    ("CREATE VIEW", true), ("DEALLOCATE", false), ("DECLARE", false), ("DELETE", true),
+    ("DISCARD", false), ("DROP FUNCTION", true), ("DROP INDEX", true),
+    ("DROP MATERIALIZED VIEW", true), ("DROP PROCEDURE", true), ("DROP ROLE", true),
+    ("DROP SCHEMA", true), ("DROP SEQUENCE", true), ("DROP TRIGGER", true), ("DROP TYPE", true),
+    ("DROP VIEW", true), ("EXECUTE", true), ("FETCH", false),
     ("IMPORT AVRO", true), ("IMPORT CSV", true), ("IMPORT DELIMITED", true),
-    ("IMPORT MYSQLOUTFILE", true),
-    ("IMPORT PARQUET", true), ("IMPORT PGCOPY", true), ("LISTEN", false),
-    ("LOCK", true), ("MERGE", true), ("MOVE", false), ("NOTIFY", false), ("PAUSE JOBS", true),
-    ("PAUSE JOB", true), ("PAUSE", true), ("PREPARE", false), ("REASSIGN OWNED", true),
-    ("REFRESH", true), ("REINDEX", true), ("RELEASE", false), ("RESTORE", true),
-    ("RESUME JOBS", true), ("RESUME JOB", true), ("RESUME", true), ("ROLLBACK TO", false),
-    ("SAVEPOINT", false), ("SET CONSTRAINTS", false), ("SET ROLE", false),
-    ("SET SESSION AUTHORIZATION", false), ("SET SESSION CHARACTERISTICS", false),
-    ("SET TRACING", false), ("SET TRANSACTION", false), ("SHOW AUTOMATIC JOBS", false),
-    ("SHOW BACKUP", false), ("SHOW FUNCTIONS", false), ("SHOW JOBS WHEN COMPLETE", false),
-    ("SHOW JOB WHEN COMPLETE", false), ("SHOW PARTITIONS", false), ("SHOW QUERIES", false),
-    ("SHOW RANGES", false), ("SHOW REJECTS", false), ("SHOW ROLES", false),
-    ("SHOW SEQUENCES", false), ("SHOW SESSIONS", false), ("SHOW STATISTICS", false),
-    ("SHOW TYPES", false), ("SHOW ZONE CONFIGURATIONS", false), ("TRUNCATE", true),
-    ("UNLISTEN", false), ("UPDATE", true), ("UPSERT", true), ("VACUUM", true),
+    ("IMPORT MYSQLOUTFILE", true), ("IMPORT PARQUET", true),
+    ("IMPORT PGCOPY", true), ("LISTEN", false), ("LOCK", true),
+    ("MERGE", true), ("MOVE", false), ("NOTIFY", false), ("PREPARE", false),
+    ("REASSIGN OWNED", true), ("REFRESH", true), ("REINDEX", true), ("RELEASE", false),
+    ("RESTORE", true), ("ROLLBACK TO", false), ("SAVEPOINT", false), ("SET CONSTRAINTS", false),
+    ("SET ROLE", false), ("SET SESSION AUTHORIZATION", false),
+    ("SET SESSION CHARACTERISTICS", false), ("SET TRACING", false), ("SET TRANSACTION", false),
+    ("SHOW AUTOMATIC JOBS", false), ("SHOW BACKUP", false), ("SHOW FUNCTIONS", false),
+    ("SHOW PARTITIONS", false), ("SHOW QUERIES", false), ("SHOW RANGES", false),
+    ("SHOW REJECTS", false), ("SHOW ROLES", false), ("SHOW SEQUENCES", false),
+    ("SHOW SESSIONS", false), ("SHOW STATISTICS", false), ("SHOW TYPES", false),
+    ("SHOW ZONE CONFIGURATIONS", false), ("TRUNCATE", true), ("UNLISTEN", false), ("UPDATE", true),
+    ("UPSERT", true), ("VACUUM", true),
 ];
 
 /// Parses the statement that begins at token `index`.
@@ -90,7 +88,8 @@ pub(super) fn parse(scanned: &Scanned<'_>, index: usize) -> Result<Statement> {
         ("SET", _) => setting::set_variable(&read(Rule::set_variable)?),
         ("RESET", "CLUSTER") => setting::reset_cluster(&read(Rule::reset_cluster_setting)?),
         ("RESET", _) => Ok(setting::reset_variable(&read(Rule::reset_variable)?)),
-        ("SHOW", _) => show::show(&read(Rule::show)?).map(Statement::Show),
+        ("SHOW", _) => show::show(scanned, &read(Rule::show)?).map(Statement::Show),
+        ("PAUSE" | "RESUME" | "CANCEL", _) => job::control(scanned, &read(Rule::control_jobs)?),
         ("DESCRIBE" | "DESC", _) => {
             let table = read(Rule::describe)?.table_name()?;
             Ok(Statement::Show(Show::Columns(table)))

@@ -35,6 +35,8 @@ impl ExportLog {
             fraction_completed: 0.0,
             error: None,
             temp_directories: vec![output.temporary_path().to_string_lossy().into_owned()],
+            resume: None,
+            checkpoints: 0,
         };
         context.store.update(|changes| changes.put_job(&record))?;
         Ok(Self(Some(record)))

@@ -15,7 +15,7 @@ use crate::record::{
     PgCopyFormat, TextFormat, count_lines, strip_bom,
 };
 use crate::source::{
-    Compression, DecompressLimits, Location, SourceFile, decompress, io_error, redact,
+    Compression, DecompressLimits, Identity, Location, SourceFile, decompress, io_error, redact,
 };
 use crate::store::ParquetFile;
 use crate::types::SqlType;
@@ -73,6 +73,11 @@ impl InputFile {
         self.source.name()
     }
 
+    /// Returns what the file was when it was opened.
+    pub(crate) fn identity(&self) -> &Identity {
+        self.source.identity()
+    }
+
     /// Returns whether any part of the file can be read without what comes before.
     pub(crate) fn is_seekable(&self) -> bool {
         self.compression == Compression::None
@@ -84,6 +89,14 @@ impl InputFile {
     pub(crate) fn cuts(&self) -> &[u64] {
         let ranges = self.compression == Compression::None && self.source.supports_ranges();
         self.section.as_ref().filter(|_| ranges).map_or(&[], |section| &section.cuts)
+    }
+
+    /// Returns whether the file is read from its start to its end in one part, of which each record could
+    /// be the first: it can be left in the middle.
+    pub(crate) fn is_one_long_part(&self) -> bool {
+        let cut = matches!(&self.content, Content::Text(format) if format.can_be_cut());
+        // A section of a dump leaves its stream to the next one at its end.
+        cut && !self.is_seekable() && self.section.is_none()
     }
 
     /// Returns whether what is read adds up to `size`: the file is not compressed, and its server tells

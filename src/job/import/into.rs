@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::neighbours::changed;
-use super::record::JobLog;
-use super::temp::close_temp;
-use super::{Imported, Work, find_first, index_name, key_text, row_key_encoder};
+use super::record::saved_segments;
+use super::{Imported, Work, find_first, index_name, key_text, lock, row_key_encoder};
 use crate::catalog::{Catalog, ColumnId, IndexDescriptor, IndexId, TableDescriptor};
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::job::JobContext;
@@ -48,9 +47,9 @@ impl Base {
     }
 
     /// Reads the files and publishes their rows.
-    pub(super) fn fill(&self, work: &Work<'_>, log: &mut JobLog) -> Result<Imported> {
+    pub(super) fn fill(&self, work: &Work<'_>) -> Result<Imported> {
         let filling = Filling { work, base: self, written: Mutex::default() };
-        let imported = filling.fill().and_then(|filled| filling.publish(filled, log));
+        let imported = filling.fill().and_then(|filled| filling.publish(filled));
         if imported.is_err() {
             filling.discard(|_| true);
         }
@@ -336,14 +335,15 @@ impl Filling<'_> {
     /// Removes segments that were written.
     fn discard(&self, unwanted: impl Fn(&Segment) -> bool) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let (gone, left) = std::mem::take(&mut *written).into_iter().partition(unwanted);
+        let all = std::mem::take(&mut *written).into_iter();
+        let (gone, left): (Vec<Segment>, Vec<Segment>) = all.partition(unwanted);
         *written = left;
-        let gone: Vec<Segment> = gone;
+        let gone = self.work.shared.space.not_held(gone);
         self.context().store.discard_segments(self.table().id, &gone);
     }
 
     /// Publishes the rows in one commit.
-    fn publish(&self, filled: Filled, log: &mut JobLog) -> Result<Imported> {
+    fn publish(&self, filled: Filled) -> Result<Imported> {
         self.tell_progress("publishing");
         let (context, table) = (self.context(), self.table());
         self.work.shared.files.iter().try_for_each(super::InputFile::require_unchanged)?;
@@ -354,15 +354,20 @@ impl Filling<'_> {
             written.iter().map(|segment| segment.bytes).sum()
         };
         let Filled { manifest, rows, index_entries } = filled;
+        let named: HashSet<String> =
+            manifest.all_segments().map(|segment| segment.file.clone()).collect();
+        let mut log = lock(self.work.shared.log);
+        let mut saved = saved_segments(context, log.record())?;
         // All rows are in segments now.
-        let left = close_temp(context, self.work.temp);
-        let record = log.succeeded(context, left);
+        let left = self.work.close_temp(&log);
         context.store.update(|changes| {
             changes.use_claim(&self.base.claim);
             self.require_same(changes, &context.store.view())?;
             changes.put_manifest(table.id, manifest)?;
-            changes.put_job(&record)
+            log.succeed(context, changes, left)
         })?;
+        saved.retain(|segment| !named.contains(&segment.file));
+        context.store.discard_segments(table.id, &saved);
         Ok(Imported { job: self.work.job, rows, index_entries, bytes })
     }
 

@@ -5,6 +5,7 @@
 //! indexes are built and foreign keys checked; one commit publishes everything. Until then the new
 //! segments are orphans, which a failure here or the next open removes.
 
+mod checkpoint;
 mod convert;
 mod dump;
 mod dump_file;
@@ -21,17 +22,18 @@ mod temp;
 mod typed;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::checkpoint::{Restored, Verified, restore};
 use self::convert::{Converter, NullRule};
 use self::input::{InputFile, open_files};
 use self::into::Base;
 use self::locate::{find_first, find_repeated};
-use self::record::JobLog;
-use self::schedule::{AllRead, read_all};
+use self::record::{JobLog, saved_segments};
+use self::schedule::{AllRead, read_all, split_size};
 use self::task::Shared;
-use self::temp::{close_temp, make_temp, try_temp};
+use self::temp::{close_temp, make_temp, reopen_temp, try_temp};
 use super::constraint::RowRules;
 use super::event::{Event, Progress};
 use super::foreign_key::Reference;
@@ -41,7 +43,8 @@ use super::run::RunSpace;
 use super::table::{Layout, SEGMENT_BYTES, segment_columns, settle};
 use super::{JobContext, key::KeyEncoder};
 use crate::catalog::{
-    Catalog, ForeignKey, IndexDescriptor, IndexId, JobId, TableDescriptor, TableId,
+    Catalog, ForeignKey, IndexDescriptor, IndexId, JobId, JobRecord, JobStatus, TableDescriptor,
+    TableId,
 };
 use crate::error::{DataPlace, Error, Result, SqlState};
 use crate::plan::{self, FormatKind, ImportTarget};
@@ -50,6 +53,7 @@ use crate::store::{Manifest, Segment};
 
 pub use self::dump::run_dump;
 pub(crate) use self::key_text::key_text;
+pub use self::record::{Origin, abandon};
 
 /// What an import made, as its result row tells it.
 #[derive(Clone, Debug)]
@@ -68,86 +72,183 @@ pub struct Imported {
 /// the file.
 const MOST_FILES: usize = 1 << 15;
 
-/// Imports files; blocks until their rows are published or the import has failed.
-pub fn run(context: &JobContext, import: &plan::Import) -> Result<Imported> {
-    match &import.target {
-        ImportTarget::New(table) => {
-            let files = open(context, import)?;
-            if table.primary_key.is_none() && files.len() > MOST_FILES {
-                return Err(Error::new(
-                    SqlState::PROGRAM_LIMIT_EXCEEDED,
-                    format!(
-                        "a table without primary key cannot be imported from {} files",
-                        files.len()
-                    ),
-                )
-                .hint("Declare a PRIMARY KEY, or import at most 32,768 files."));
-            }
-            let mut table = table.clone();
-            table.id = context.store.reserve_table()?;
-            table.foreign_keys.iter_mut().filter(|key| key.references == TableId(0)).for_each(
-                |key| {
-                    key.references = table.id;
-                },
-            );
-            run_job(context, import, (&files, table), |work, log| {
-                work.run().and_then(|made| work.publish(made, log))
-            })
-        }
+/// An import that is recorded as a job and has its files open.
+pub struct Started {
+    context: JobContext,
+    import: plan::Import,
+    files: Vec<InputFile>,
+    layout: Layout,
+    rules: RowRules,
+    temp: Arc<TempDirectory>,
+    space: Arc<RunSpace>,
+    /// The table that gets rows, if it exists.
+    base: Option<Base>,
+    log: Mutex<JobLog>,
+    /// What was verified before the job was paused.
+    restored: Option<Restored>,
+}
+
+/// Opens the files of an import and records it as a job.
+pub fn start(context: JobContext, import: plan::Import, origin: Origin) -> Result<Started> {
+    let again = match &origin {
+        Origin::Record(record) => Some(JobRecord::clone(record)),
+        Origin::Statement { .. } => None,
+    };
+    let (base, context) = match &import.target {
+        ImportTarget::New(_) => (None, context),
         ImportTarget::Into(into) => {
-            let (base, context) = Base::claim(context, into)?;
-            let files = open(&context, import)?;
-            run_job(&context, import, (&files, into.table.clone()), |work, log| {
-                base.fill(work, log)
-            })
+            let (base, context) = Base::claim(&context, into)?;
+            (Some(base), context)
         }
-    }
-}
-
-fn open(context: &JobContext, import: &plan::Import) -> Result<Vec<InputFile>> {
-    let files = open_files(context, import)?;
-    require_space(context, total_size(&files))?;
-    Ok(files)
-}
-
-/// Does `work` as a job that is on record.
-fn run_job(
-    context: &JobContext,
-    import: &plan::Import,
-    (files, table): (&[InputFile], TableDescriptor),
-    work: impl FnOnce(&Work<'_>, &mut JobLog) -> Result<Imported>,
-) -> Result<Imported> {
+    };
+    let files = open_files(&context, &import)?;
+    let table = match &import.target {
+        ImportTarget::New(table) => new_table(&context, table, (files.len(), again.as_ref()))?,
+        ImportTarget::Into(into) => into.table.clone(),
+    };
+    require_space(&context, total_size(&files))?;
     let table = Arc::new(table);
     let rules = RowRules::compile(&table, &context.engine, &context.query)?;
     let layout = Layout::new(Arc::clone(&table))?;
-    let job = context.store.reserve_job()?;
-    let temp = make_temp(context, (import.temp.as_deref(), import.format.keep_temp), job)?;
+    let job = match &again {
+        Some(record) => record.id,
+        None => context.store.reserve_job()?,
+    };
+    let saved = again.filter(|record| record.checkpoints > 0);
+    let temp = match &saved {
+        Some(record) => reopen_temp(&context, import.temp.as_deref(), record)?,
+        None => make_temp(&context, (import.temp.as_deref(), import.format.keep_temp), job)?,
+    };
+    let space = RunSpace::new(Arc::clone(&temp), context.memory / 4);
+    let fresh = saved.is_none();
+    let restored =
+        saved.map(|record| restore(&context, &record, (&files, &layout), (&space, rules.schema())));
+    let restored = restored.transpose()?;
     // From here on a crash leaves a trace of what is in the directory.
-    let mut log = JobLog::start(context, job, &import.description, &temp)?;
-    if let Err(error) = try_temp(context, import.temp.as_deref(), &temp, total_size(files)) {
-        let left = close_temp(context, &temp);
-        log.fail(context, &error, left);
+    let mut log = JobLog::start(&context, (job, table.id), &import, &temp, origin)?;
+    if fresh
+        && let Err(error) = try_temp(&context, import.temp.as_deref(), &temp, total_size(&files))
+    {
+        let left = close_temp(&context, &temp);
+        log.fail(&context, &error, left);
         return Err(error);
     }
-    let space = RunSpace::new(Arc::clone(&temp), context.memory / 4);
-    let shared = Shared {
-        context,
-        files,
-        layout: &layout,
-        converter: converter(&layout, &rules, import),
-        row_limit: import.format.row_limit,
-        space: &space,
-        rows: AtomicU64::new(0),
-        bytes: AtomicU64::new(0),
-        unsorted: AtomicBool::new(false),
-        stop_after: AtomicUsize::new(usize::MAX),
-    };
-    let imported = work(&Work { shared: &shared, temp: &temp, job }, &mut log);
-    if let Err(error) = &imported {
-        let left = close_temp(context, &temp);
-        log.fail(context, error, left);
+    // From here on the job's end decides.
+    space.keep(import.format.keep_temp);
+    let log = Mutex::new(log);
+    Ok(Started { context, import, files, layout, rules, temp, space, base, log, restored })
+}
+
+/// Returns the table to make, with the id that its segments have.
+fn new_table(
+    context: &JobContext,
+    table: &TableDescriptor,
+    (files, again): (usize, Option<&JobRecord>),
+) -> Result<TableDescriptor> {
+    if table.primary_key.is_none() && files > MOST_FILES {
+        return Err(Error::new(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            format!("a table without primary key cannot be imported from {files} files"),
+        )
+        .hint("Declare a PRIMARY KEY, or import at most 32,768 files."));
     }
-    imported
+    let mut table = table.clone();
+    table.id = match again.and_then(|record| record.resume.as_ref()) {
+        Some(resume) => resume.table,
+        None => context.store.reserve_table()?,
+    };
+    table.foreign_keys.iter_mut().filter(|key| key.references == TableId(0)).for_each(|key| {
+        key.references = table.id;
+    });
+    Ok(table)
+}
+
+impl Started {
+    /// Returns the job.
+    pub fn job(&self) -> JobId {
+        lock(&self.log).job()
+    }
+
+    /// Imports; blocks until the table is published or the job has stopped.
+    pub fn run(mut self) -> Result<Imported> {
+        let context = &self.context;
+        if lock(&self.log).record().status == JobStatus::Pending {
+            lock(&self.log).begin(context)?;
+        }
+        let restored = self.restored.take();
+        let shared = Shared {
+            context,
+            files: &self.files,
+            layout: &self.layout,
+            converter: converter(&self.layout, &self.rules, &self.import),
+            row_limit: self.import.format.row_limit,
+            split: split_size(context).max(1),
+            space: &self.space,
+            rows: AtomicU64::new(
+                restored.as_ref().map_or(0, |restored| restored.verified.all.rows),
+            ),
+            bytes: AtomicU64::new(restored.as_ref().map_or(0, |restored| restored.bytes)),
+            unsorted: AtomicBool::new(false),
+            stop_after: AtomicUsize::new(usize::MAX),
+            log: &self.log,
+        };
+        let verified = restored.map(|restored| restored.verified).unwrap_or_default();
+        let job = lock(&self.log).job();
+        let temp = &*self.temp;
+        let work = Work { verified: Mutex::new(verified), ..Work::new(&shared, temp, job) };
+        let imported = match &self.base {
+            None => work.run().and_then(|made| work.publish(made)),
+            Some(base) => base.fill(&work),
+        };
+        imported.map_err(|error| stop(context, (&mut lock(&self.log), &self.temp), error))
+    }
+
+    /// Forgets an import that never began, and its job.
+    pub fn forget(self) {
+        let job = self.job();
+        let _ = self.context.store.update(|changes| {
+            changes.remove_job(job);
+            Ok(())
+        });
+    }
+}
+
+/// Records that an import stopped; returns what to tell whoever waits for it.
+fn stop(context: &JobContext, (log, temp): (&mut JobLog, &TempDirectory), error: Error) -> Error {
+    let job = log.job();
+    let reason = match error.code() {
+        SqlState::QUERY_CANCELED => context.cancellation.pause_reason(),
+        // What is saved need not be read again when there is room.
+        SqlState::DISK_FULL if log.record().checkpoints > 0 => {
+            Some(format!("{}; RESUME JOB {job} when there is room", error.message()))
+        }
+        _ => None,
+    };
+    let Some(reason) = reason else {
+        let left = close_temp(context, temp);
+        log.fail(context, &error, left);
+        return error;
+    };
+    if log.record().checkpoints > 0 {
+        temp.keep();
+    }
+    let left = close_temp(context, temp);
+    // A pause that cannot be recorded is found at the next open, like a crash.
+    if let Err(failed) = log.pause(context, &reason, left)
+        && error.code() == SqlState::QUERY_CANCELED
+    {
+        return failed;
+    }
+    match error.code() {
+        SqlState::DISK_FULL => error.hint(format!(
+            "The job is paused. Make room, then RESUME JOB {job}; CANCEL JOB {job} removes what it left."
+        )),
+        _ => error.hint(format!("RESUME JOB {job} lets it go on.")),
+    }
+}
+
+fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns what the files have together, as far as it is known.
@@ -209,6 +310,15 @@ struct Work<'a> {
     shared: &'a Shared<'a>,
     temp: &'a TempDirectory,
     job: JobId,
+    /// What was verified before the job was paused.
+    verified: Mutex<Verified>,
+}
+
+impl<'a> Work<'a> {
+    /// Returns the work of an import that begins.
+    fn new(shared: &'a Shared<'a>, temp: &'a TempDirectory, job: JobId) -> Self {
+        Self { shared, temp, job, verified: Mutex::default() }
+    }
 }
 
 impl Work<'_> {
@@ -228,7 +338,8 @@ impl Work<'_> {
 
     /// Reads all files; returns their rows as segments in order.
     fn read(&self) -> Result<Vec<Arc<Segment>>> {
-        let read = read_all(self.shared, self.job)?;
+        let verified = std::mem::take(&mut *lock(&self.verified));
+        let read = read_all(self.shared, self.job, verified)?;
         for notice in &read.notices {
             self.tell(Event::Notice(notice.clone()));
         }
@@ -258,7 +369,12 @@ impl Work<'_> {
             let rows = done.fetch_add(rows, Ordering::Relaxed) + rows;
             self.tell_progress("merging", rows);
         };
-        let (segments, found) = settle(&target, read.sorted, read.runs, self.shared.space, &tell)?;
+        let before: Vec<Segment> = read.sorted.iter().map(|one| one.segment.clone()).collect();
+        let settled = settle(&target, read.sorted, read.runs, self.shared.space, &tell);
+        let (segments, found) = settled.inspect_err(|_| {
+            let garbage = self.shared.space.not_held(before);
+            self.shared.context.store.discard_segments(layout.table.id, &garbage);
+        })?;
         read.duplicates.extend(found);
         let segments: Vec<Arc<Segment>> = segments.into_iter().map(Arc::new).collect();
         if read.duplicates.is_empty() {
@@ -357,16 +473,16 @@ impl Work<'_> {
     }
 
     /// Publishes the table in one commit.
-    fn publish(&self, made: Made, log: &mut JobLog) -> Result<Imported> {
+    fn publish(&self, made: Made) -> Result<Imported> {
         self.tell_progress("publishing", self.shared.rows.load(Ordering::Relaxed));
-        let published = self.commit(&made, log);
+        let published = self.commit(&made);
         if published.is_err() {
             self.discard(&made);
         }
         published
     }
 
-    fn commit(&self, made: &Made, log: &mut JobLog) -> Result<Imported> {
+    fn commit(&self, made: &Made) -> Result<Imported> {
         let context = self.shared.context;
         let table = &self.shared.layout.table;
         self.shared.files.iter().try_for_each(InputFile::require_unchanged)?;
@@ -382,21 +498,31 @@ impl Work<'_> {
             indexes: made.indexes.clone(),
             next_rowid: next_rowid(&made.segments),
         };
+        let mut log = lock(self.shared.log);
+        let mut saved = saved_segments(context, log.record())?;
         // All rows are in segments now.
-        let left = close_temp(context, self.temp);
-        let record = log.succeeded(context, left);
+        let left = self.close_temp(&log);
         context.store.update(|changes| {
             require_new(changes.catalog, table)?;
             changes.put_table(table)?;
             changes.put_manifest(table.id, manifest)?;
-            changes.put_job(&record)
+            log.succeed(context, changes, left)
         })?;
+        saved.retain(|one| made.segments.iter().all(|segment| segment.file != one.file));
+        context.store.discard_segments(table.id, &saved);
         Ok(Imported { job: self.job, rows, index_entries, bytes: row_bytes + index_bytes })
+    }
+
+    /// Removes the temporary files before the job's end is recorded, unless a checkpoint names them;
+    /// returns whether something was left.
+    fn close_temp(&self, log: &JobLog) -> bool {
+        log.record().checkpoints == 0 && close_temp(self.shared.context, self.temp)
     }
 
     fn discard(&self, made: &Made) {
         let table = self.shared.layout.table.id;
-        self.shared.context.store.discard_segments(table, &made.all());
+        let garbage = self.shared.space.not_held(made.all());
+        self.shared.context.store.discard_segments(table, &garbage);
     }
 
     fn tell_progress(&self, phase: &'static str, rows: u64) {

@@ -1,70 +1,253 @@
 //! The job record of an import: written when it starts, when it is published (in the same commit),
-//! and when it fails.
+//! and when it fails, is canceled or paused.
 
-use crate::catalog::{JobId, JobRecord, JobStatus};
+use std::path::Path;
+
+use crate::catalog::{JobId, JobRecord, JobResume, JobStatus, TableId};
 use crate::error::{Error, Result, SqlState};
 use crate::job::JobContext;
-use crate::source::TempDirectory;
+use crate::plan;
+use crate::source::{TempDirectory, remove_temp_leftover};
+use crate::store::{Changes, Segment};
+
+/// Where an import comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A statement.
+    Statement {
+        /// Whether it held secrets, which its record lacks.
+        secrets: bool,
+        /// Whether the job waits for the end of a transaction.
+        pending: bool,
+    },
+    /// The record of a job that was paused.
+    Record(Box<JobRecord>),
+}
 
 /// Keeps the job record of one import.
 pub(crate) struct JobLog {
     record: JobRecord,
+    /// The name of its temporary directory.
+    temp: String,
 }
 
 impl JobLog {
     /// Records that the import runs.
     pub(crate) fn start(
         context: &JobContext,
+        (job, table): (JobId, TableId),
+        import: &plan::Import,
+        temp: &TempDirectory,
+        origin: Origin,
+    ) -> Result<Self> {
+        let mut record = match origin {
+            Origin::Statement { secrets, pending } => JobRecord {
+                resume: Some(JobResume {
+                    database: context.query.database.clone(),
+                    time_zone: context.query.time_zone.clone(),
+                    table,
+                    secrets,
+                }),
+                ..new_record(context, job, &import.description, pending)
+            },
+            Origin::Record(mut record) => {
+                record.status = JobStatus::Running;
+                record.modified = context.clock.now();
+                record.started = record.started.or(Some(record.modified));
+                *record
+            }
+        };
+        if record.status == JobStatus::Running {
+            record.running_status = Some("reading".to_owned());
+        }
+        // What it left on another machine when it ran before is removed by a later import.
+        let temp = temp.record();
+        record.temp_directories.retain(|path| !is_local(path) && *path != temp);
+        record.temp_directories.push(temp.clone());
+        context.store.update(|changes| changes.put_job(&record))?;
+        Ok(Self { record, temp })
+    }
+
+    /// Records that the import of a dump runs, which cannot be resumed.
+    pub(crate) fn start_dump(
+        context: &JobContext,
         job: JobId,
         description: &str,
         temp: &TempDirectory,
     ) -> Result<Self> {
-        let now = context.query.now;
-        let record = JobRecord {
-            id: job,
-            job_type: "IMPORT".to_owned(),
-            description: description.to_owned(),
-            user: context.query.user.clone(),
-            status: JobStatus::Running,
-            running_status: Some("reading".to_owned()),
-            created: now,
-            started: Some(now),
-            finished: None,
-            modified: now,
-            fraction_completed: 0.0,
-            error: None,
-            temp_directories: vec![temp.record()],
-        };
+        let mut record = new_record(context, job, description, false);
+        record.running_status = Some("reading".to_owned());
+        let temp = temp.record();
+        record.temp_directories.push(temp.clone());
         context.store.update(|changes| changes.put_job(&record))?;
-        Ok(Self { record })
+        Ok(Self { record, temp })
     }
 
-    /// Returns the record of success, for the publishing commit; `left` says that temporary files were
+    /// Returns whether the job can go on from a checkpoint.
+    pub(crate) fn can_be_resumed(&self) -> bool {
+        self.record.resume.is_some()
+    }
+
+    /// Returns the job.
+    pub(crate) fn job(&self) -> JobId {
+        self.record.id
+    }
+
+    /// Returns the record as it was written last.
+    pub(crate) fn record(&self) -> &JobRecord {
+        &self.record
+    }
+
+    /// Records that an import runs which waited for the end of a transaction.
+    pub(crate) fn begin(&mut self, context: &JobContext) -> Result {
+        let now = context.clock.now();
+        self.record.status = JobStatus::Running;
+        self.record.running_status = Some("reading".to_owned());
+        self.record.started = Some(now);
+        self.record.modified = now;
+        context.store.update(|changes| changes.put_job(&self.record))
+    }
+
+    /// Writes the record of success with the publishing commit; `left` says that temporary files were
     /// left, of which the record then goes on to tell.
-    pub(crate) fn succeeded(&mut self, context: &JobContext, left: bool) -> JobRecord {
-        self.end(context, JobStatus::Succeeded, left);
-        self.record.fraction_completed = 1.0;
-        self.record.clone()
+    pub(crate) fn succeed(
+        &mut self,
+        context: &JobContext,
+        changes: &mut Changes<'_>,
+        left: bool,
+    ) -> Result {
+        let mut ended = self.ended(context, JobStatus::Succeeded, left);
+        ended.fraction_completed = 1.0;
+        changes.remove_checkpoints(ended.id, self.record.checkpoints);
+        changes.put_job(&ended)
     }
 
-    /// Records that the import failed; what cannot be recorded is found at the next open.
-    pub(crate) fn fail(mut self, context: &JobContext, error: &Error, left: bool) {
+    /// Adds a checkpoint: segments, whatever the import needs besides, and how much of it is done.
+    pub(crate) fn checkpoint(
+        &mut self,
+        context: &JobContext,
+        segments: (TableId, &[&Segment]),
+        body: &[u8],
+        fraction: f64,
+    ) -> Result {
+        let number = self.record.checkpoints;
+        let mut record = self.record.clone();
+        record.checkpoints += 1;
+        record.fraction_completed = fraction;
+        record.modified = context.clock.now();
+        context.store.update(|changes| {
+            changes.put_checkpoint((record.id, number), segments, body);
+            changes.put_job(&record)
+        })?;
+        self.record = record;
+        Ok(())
+    }
+
+    /// Records that the import failed or was canceled; what cannot be recorded is found at the next
+    /// open.
+    pub(crate) fn fail(&mut self, context: &JobContext, error: &Error, left: bool) {
         let cancelled = error.code() == SqlState::QUERY_CANCELED;
         let status = if cancelled { JobStatus::Canceled } else { JobStatus::Failed };
-        self.end(context, status, left);
-        self.record.error = Some(error.message().to_owned());
-        self.record.fraction_completed = 0.0;
-        let _ = context.store.update(|changes| changes.put_job(&self.record));
+        let _ = self.give_up(context, (status, error.message()), left);
     }
 
-    fn end(&mut self, context: &JobContext, status: JobStatus, left: bool) {
-        let now = context.clock.now();
-        self.record.status = status;
-        self.record.running_status = None;
-        self.record.finished = Some(now);
-        self.record.modified = now;
-        if !left {
-            self.record.temp_directories.clear();
+    /// Records that the import has ended without a table, and removes what its checkpoints name.
+    fn give_up(
+        &mut self,
+        context: &JobContext,
+        (status, error): (JobStatus, &str),
+        left: bool,
+    ) -> Result {
+        let saved = saved_segments(context, &self.record)?;
+        let mut ended = self.ended(context, status, left);
+        ended.error = Some(error.to_owned());
+        ended.fraction_completed = 0.0;
+        context.store.update(|changes| {
+            changes.remove_checkpoints(ended.id, self.record.checkpoints);
+            changes.put_job(&ended)
+        })?;
+        if let Some(resume) = &self.record.resume {
+            context.store.discard_segments(resume.table, &saved);
         }
+        self.record = ended;
+        Ok(())
     }
+
+    /// Records that the import is paused, and why.
+    pub(crate) fn pause(&mut self, context: &JobContext, reason: &str, left: bool) -> Result {
+        self.record.status = JobStatus::Paused;
+        self.record.running_status = Some(reason.to_owned());
+        self.record.modified = context.clock.now();
+        if self.record.checkpoints == 0 && !left {
+            self.record.temp_directories.retain(|path| *path != self.temp);
+        }
+        context.store.update(|changes| changes.put_job(&self.record))
+    }
+
+    /// Returns the record of a job that has ended; `left` says that temporary files were left.
+    fn ended(&self, context: &JobContext, status: JobStatus, left: bool) -> JobRecord {
+        let now = context.clock.now();
+        let mut record = self.record.clone();
+        record.status = status;
+        record.running_status = None;
+        record.finished = Some(now);
+        record.modified = now;
+        record.temp_directories.retain(|path| left || *path != self.temp);
+        record.checkpoints = 0;
+        record
+    }
+}
+
+/// Returns whether a temporary directory in a record is one of this machine.
+fn is_local(directory: &str) -> bool {
+    directory.starts_with('/')
+}
+
+/// Returns the segments that the checkpoints of a job name.
+pub(crate) fn saved_segments(context: &JobContext, record: &JobRecord) -> Result<Vec<Segment>> {
+    if record.checkpoints == 0 {
+        return Ok(Vec::new());
+    }
+    let checkpoints = context.store.checkpoints(record.id)?;
+    Ok(checkpoints.into_iter().flat_map(|checkpoint| checkpoint.segments).collect())
+}
+
+fn new_record(context: &JobContext, id: JobId, description: &str, pending: bool) -> JobRecord {
+    let now = context.query.now;
+    JobRecord {
+        id,
+        job_type: "IMPORT".to_owned(),
+        description: description.to_owned(),
+        user: context.query.user.clone(),
+        status: if pending { JobStatus::Pending } else { JobStatus::Running },
+        running_status: None,
+        created: now,
+        started: (!pending).then_some(now),
+        finished: None,
+        modified: now,
+        fraction_completed: 0.0,
+        error: None,
+        temp_directories: Vec::new(),
+        resume: None,
+        checkpoints: 0,
+    }
+}
+
+/// Cancels an import that is paused: removes what it left and records it as canceled.
+pub fn abandon(context: &JobContext, record: JobRecord) -> Result {
+    let local: Vec<String> =
+        record.temp_directories.iter().filter(|path| is_local(path)).cloned().collect();
+    for directory in &local {
+        remove_temp_leftover(Path::new(directory)).map_err(|error| {
+            let id = record.id;
+            error.map_message(|cause| {
+                format!(
+                    "job {id}: cannot be reverted, manual cleanup may be required: rolling back \
+                     partially completed IMPORT: {cause}"
+                )
+            })
+        })?;
+    }
+    let temp = local.into_iter().next().unwrap_or_default();
+    JobLog { record, temp }.give_up(context, (JobStatus::Canceled, "job canceled"), false)
 }

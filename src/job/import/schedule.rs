@@ -7,17 +7,23 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::checkpoint::{Position, Saver, Verified};
 use super::input::{Content, InputFile};
 use super::task::{Part, PartRead, Shared, Task, TaskRead, run_task};
 use crate::catalog::JobId;
 use crate::error::{DataPlace, Error, Notice, Result};
+use crate::job::JobContext;
 use crate::job::event::{Event, Progress};
 use crate::job::run::Run;
 use crate::job::table::{SEGMENT_BYTES, SortedSegment};
+use crate::plan::cluster_setting;
 use crate::store::{ParquetFile, Segment};
 
 /// The smallest range that a file is cut into, in bytes.
 const SMALLEST_RANGE: u64 = 4 << 20;
+
+/// The setting that says how large ranges are.
+const SPLIT_SIZE: &str = "import.split_size";
 
 /// How many warnings about swallowed line breaks are shown one by one.
 const MOST_WARNINGS: usize = 3;
@@ -39,15 +45,41 @@ pub(crate) struct AllRead {
     pub(crate) notices: Vec<Notice>,
 }
 
-/// Cuts the files into tasks.
-pub(crate) fn cut_tasks(files: &[InputFile], threads: usize, row_limit: Option<u64>) -> Vec<Task> {
-    let total: u64 = files.iter().map(InputFile::size).sum();
-    let range = (total / (2 * threads as u64)).clamp(SMALLEST_RANGE, SEGMENT_BYTES);
+/// Returns how many bytes of text are read before what they gave is taken in: what the setting says,
+/// or what a segment should hold.
+pub(crate) fn split_size(context: &JobContext) -> u64 {
+    let catalog = &*context.query.view.catalog;
+    match cluster_setting(catalog, SPLIT_SIZE).and_then(|text| text.parse().ok()) {
+        None | Some(0) => SEGMENT_BYTES,
+        Some(bytes) => bytes,
+    }
+}
+
+/// Returns how many bytes of a file a task should read.
+fn range_size(shared: &Shared<'_>) -> u64 {
+    let total: u64 = shared.files.iter().map(InputFile::size).sum();
+    let smallest = SMALLEST_RANGE.min(shared.split);
+    (total / (2 * shared.context.threads as u64)).clamp(smallest, shared.split)
+}
+
+/// Cuts what is behind `position` of the files into tasks of about `range` bytes.
+fn cut_tasks(
+    files: &[InputFile],
+    range: u64,
+    row_limit: Option<u64>,
+    position: Option<Position>,
+) -> Vec<Task> {
     let mut parts: Vec<Vec<Part>> = Vec::new();
     let mut small: Vec<Part> = Vec::new();
     let mut small_bytes = 0;
     for (number, file) in files.iter().enumerate() {
-        let whole = Part { file: number, start: file.data_start, end: u64::MAX, exact: true };
+        let start = match position {
+            Some(position) if number < position.file => continue,
+            Some(position) if number == position.file && position.done => continue,
+            Some(position) if number == position.file => position.next,
+            _ => file.data_start,
+        };
+        let whole = Part { file: number, start, end: u64::MAX, exact: true };
         let size = file.size();
         if let Content::Parquet(parquet, _) = &file.content
             && row_limit.is_none()
@@ -56,7 +88,7 @@ pub(crate) fn cut_tasks(files: &[InputFile], threads: usize, row_limit: Option<u
                 parts.push(std::mem::take(&mut small));
                 small_bytes = 0;
             }
-            parts.extend(cut_groups(number, parquet, range).into_iter().map(|part| vec![part]));
+            parts.extend(cut_groups(&whole, parquet, range).into_iter().map(|part| vec![part]));
             continue;
         }
         if !file.cuts().is_empty() {
@@ -88,11 +120,13 @@ pub(crate) fn cut_tasks(files: &[InputFile], threads: usize, row_limit: Option<u
     parts.into_iter().enumerate().map(|(number, parts)| Task { number, parts }).collect()
 }
 
-/// Cuts a Parquet file into ranges of row groups of about `range` bytes.
-fn cut_groups(file: usize, parquet: &ParquetFile, range: u64) -> Vec<Part> {
-    let (mut parts, mut start, mut bytes) = (Vec::new(), 0, 0);
+/// Cuts the rest of a Parquet file into ranges of row groups of about `range` bytes.
+fn cut_groups(whole: &Part, parquet: &ParquetFile, range: u64) -> Vec<Part> {
+    let (file, mut start) = (whole.file, whole.start);
+    let (mut parts, mut bytes) = (Vec::new(), 0);
     let count = parquet.groups();
-    for group in 0..count {
+    let first = usize::try_from(start).unwrap_or(count).min(count);
+    for group in first..count {
         bytes += parquet.group_size(group);
         let next = group as u64 + 1;
         if bytes >= range && group + 1 < count {
@@ -168,13 +202,21 @@ impl Queue {
     }
 }
 
-type Report = (Task, Result<Option<TaskRead>>);
+/// What a thread tells of a task.
+struct Report {
+    task: Task,
+    read: Result<Option<TaskRead>>,
+    /// Whether more of the task follows.
+    more: bool,
+}
 
 /// Reads all files.
-pub(crate) fn read_all(shared: &Shared<'_>, job: JobId) -> Result<AllRead> {
-    let tasks = cut_tasks(shared.files, shared.context.threads, shared.row_limit);
+pub(crate) fn read_all(shared: &Shared<'_>, job: JobId, verified: Verified) -> Result<AllRead> {
+    let range = range_size(shared);
+    let tasks = cut_tasks(shared.files, range, shared.row_limit, verified.position);
     let count = tasks.len();
     let threads = shared.context.threads.min(count);
+    shared.unsorted.store(!verified.all.runs.is_empty(), Ordering::Relaxed);
     let queue = Queue {
         state: Mutex::new(QueueState { tasks: tasks.into(), closed: false }),
         changed: Condvar::new(),
@@ -186,19 +228,23 @@ pub(crate) fn read_all(shared: &Shared<'_>, job: JobId) -> Result<AllRead> {
             scope.spawn(move || work(shared, queue, &sender));
         }
         drop(sender);
-        let mut verifier = Verifier::new(shared, &queue, job);
+        let mut verifier = Verifier::new(shared, &queue, job, verified);
         let result = verifier.gather(&receiver, count);
         queue.close();
         // Threads that are still at work stop at their next piece.
         shared.stop_after.store(0, Ordering::Relaxed);
-        for (_, report) in receiver {
-            if let Ok(Some(read)) = report {
+        for report in receiver {
+            if let Ok(Some(read)) = report.read {
                 read.discard(shared);
             }
         }
         match result {
-            Ok(()) => Ok(std::mem::take(&mut verifier.all)),
+            Ok(()) => Ok(std::mem::take(&mut verifier.verified.all)),
             Err(error) => {
+                // What cannot be saved now is read again later.
+                if shared.context.cancellation.pause_reason().is_some() {
+                    let _ = verifier.saver.save(&mut verifier.verified);
+                }
                 verifier.discard();
                 Err(error)
             }
@@ -208,16 +254,27 @@ pub(crate) fn read_all(shared: &Shared<'_>, job: JobId) -> Result<AllRead> {
 
 fn work(shared: &Shared<'_>, queue: &Queue, sender: &Sender<Report>) {
     while let Some(task) = queue.take() {
-        let read = run_task(shared, &task);
+        let emit = |read| {
+            // Whoever does not listen any more has discarded the job.
+            let _ = sender.send(Report { task: task.clone(), read: Ok(Some(read)), more: true });
+        };
+        let read = run_task(shared, &task, &emit);
         if let Ok(Some(read)) = &read
             && read.parts.iter().any(|part| part.fault.is_some())
         {
             shared.stop_after.fetch_min(task.number, Ordering::Relaxed);
         }
-        if sender.send((task, read)).is_err() {
+        if sender.send(Report { task, read, more: false }).is_err() {
             break;
         }
     }
+}
+
+/// What a task gave so far, until all before it is verified.
+struct Waiting {
+    task: Task,
+    reads: VecDeque<TaskRead>,
+    done: bool,
 }
 
 /// Joins what the tasks gave, in file order.
@@ -225,30 +282,27 @@ struct Verifier<'a> {
     shared: &'a Shared<'a>,
     queue: &'a Queue,
     job: JobId,
-    all: AllRead,
+    verified: Verified,
+    saver: Saver<'a>,
     /// Tasks that are done but not yet verified.
-    waiting: BTreeMap<usize, (Task, TaskRead)>,
+    waiting: BTreeMap<usize, Waiting>,
     /// Tasks given up because of an earlier fault.
     given_up: Vec<Task>,
     /// The first task that is not yet verified.
     next: usize,
-    /// The file of the last verified part, its rows and where its next record starts.
-    file: Option<(usize, u64, u64)>,
-    swallowed: Vec<(usize, u64, u64)>,
 }
 
 impl<'a> Verifier<'a> {
-    fn new(shared: &'a Shared<'a>, queue: &'a Queue, job: JobId) -> Self {
+    fn new(shared: &'a Shared<'a>, queue: &'a Queue, job: JobId, verified: Verified) -> Self {
         Self {
             shared,
             queue,
             job,
-            all: AllRead::default(),
+            saver: Saver::new(shared, &verified),
+            verified,
             waiting: BTreeMap::new(),
             given_up: Vec::new(),
             next: 0,
-            file: None,
-            swallowed: Vec::new(),
         }
     }
 
@@ -256,13 +310,8 @@ impl<'a> Verifier<'a> {
     fn gather(&mut self, receiver: &Receiver<Report>, count: usize) -> Result {
         while self.next < count {
             match receiver.recv_timeout(Duration::from_millis(100)) {
-                Ok((task, report)) => {
-                    match report? {
-                        Some(read) => {
-                            self.waiting.insert(task.number, (task, read));
-                        }
-                        None => self.given_up.push(task),
-                    }
+                Ok(report) => {
+                    self.receive(report)?;
                     self.verify_waiting()?;
                 }
                 Err(RecvTimeoutError::Timeout) => self.shared.context.cancellation.check()?,
@@ -272,30 +321,64 @@ impl<'a> Verifier<'a> {
             }
             self.tell_progress();
         }
+        // Merging takes long too, and runs are gone behind it.
+        self.saver.save_before_merge(&mut self.verified)?;
         self.warn()
     }
 
+    fn receive(&mut self, report: Report) -> Result {
+        let Report { task, read, more } = report;
+        let Some(read) = read? else {
+            if let Some(waiting) = self.waiting.remove(&task.number) {
+                waiting.reads.into_iter().for_each(|read| read.discard(self.shared));
+            }
+            self.given_up.push(task);
+            return Ok(());
+        };
+        let number = task.number;
+        let new = || Waiting { task, reads: VecDeque::new(), done: false };
+        let waiting = self.waiting.entry(number).or_insert_with(new);
+        waiting.reads.push_back(read);
+        waiting.done = !more;
+        Ok(())
+    }
+
+    /// Takes in whatever can be taken in, in file order.
     fn verify_waiting(&mut self) -> Result {
-        while let Some((mut task, read)) = self.waiting.remove(&self.next) {
-            let expected = match (self.file, read.parts.first()) {
-                (Some((file, _, next)), Some(part)) if file == part.file => {
-                    Some((next, part.start))
-                }
-                _ => None,
-            };
-            match expected {
-                Some((next, start)) if next != start => {
-                    read.discard(self.shared);
-                    task.parts[0].start = next;
-                    task.parts[0].exact = true;
-                    self.read_again(task);
+        while let Some(mut waiting) = self.waiting.remove(&self.next) {
+            while let Some(read) = waiting.reads.pop_front() {
+                if !self.verify(&mut waiting.task, read)? {
                     return Ok(());
                 }
-                _ => self.take(read)?,
+                self.saver.save_if_due(&mut self.verified)?;
+            }
+            if !waiting.done {
+                self.waiting.insert(self.next, waiting);
+                return Ok(());
             }
             self.next += 1;
         }
         Ok(())
+    }
+
+    /// Takes in what a task gave, or lets it be read again if it starts at the wrong place.
+    fn verify(&mut self, task: &mut Task, read: TaskRead) -> Result<bool> {
+        let expected = match (self.verified.position, read.parts.first()) {
+            (Some(position), Some(part)) if position.file == part.file => {
+                Some((position.next, part.start))
+            }
+            _ => None,
+        };
+        match expected {
+            Some((next, start)) if next != start => {
+                read.discard(self.shared);
+                task.parts[0].start = next;
+                task.parts[0].exact = true;
+                self.read_again(task.clone());
+                Ok(false)
+            }
+            _ => self.take(read).map(|()| true),
+        }
     }
 
     /// Puts back a task whose guessed start was wrong; a fault that it reported means nothing.
@@ -310,19 +393,16 @@ impl<'a> Verifier<'a> {
         let mut rows_before = Vec::with_capacity(read.parts.len());
         let mut fault = None;
         for part in &mut read.parts {
-            let before = match self.file {
-                Some((file, rows, _)) if file == part.file => rows,
-                _ => 0,
-            };
+            let same = self.verified.position.filter(|position| position.file == part.file);
+            let before = same.map_or(0, |position| position.rows);
             rows_before.push(before);
-            let next = part.next.max(self.file.map_or(
-                0,
-                |(file, _, next)| {
-                    if file == part.file { next } else { 0 }
-                },
-            ));
-            self.file = Some((part.file, before + part.rows, next));
-            self.all.rows += part.rows;
+            self.verified.position = Some(Position {
+                file: part.file,
+                rows: before + part.rows,
+                next: part.next.max(same.map_or(0, |position| position.next)),
+                done: part.to_end,
+            });
+            self.verified.all.rows += part.rows;
             self.note_swallowed(part, before);
             if let Some(found) = part.fault.take() {
                 fault = Some((part.file, before, found));
@@ -332,11 +412,12 @@ impl<'a> Verifier<'a> {
         for ordered in std::mem::take(&mut read.ordered) {
             let part = ordered.part;
             let file = &self.shared.files[parts[part].file];
-            self.all.ordered.push(ordered.numbered(file.index, rows_before[part]));
+            self.verified.all.ordered.push(ordered.numbered(file.index, rows_before[part]));
         }
-        self.all.sorted.append(&mut read.sorted);
-        self.all.runs.append(&mut read.runs);
-        self.all.duplicates.append(&mut read.duplicates);
+        let all = &mut self.verified.all;
+        all.sorted.append(&mut read.sorted);
+        all.runs.append(&mut read.runs);
+        all.duplicates.append(&mut read.duplicates);
         match fault {
             None => Ok(()),
             Some((file, before, fault)) => {
@@ -349,11 +430,13 @@ impl<'a> Verifier<'a> {
 
     fn note_swallowed(&mut self, part: &PartRead, before: u64) {
         let rows = part.swallowed.iter();
-        self.swallowed.extend(rows.map(|&(row, offset)| (part.file, before + row + 1, offset)));
+        self.verified
+            .swallowed
+            .extend(rows.map(|&(row, offset)| (part.file, before + row + 1, offset)));
     }
 
     fn warn(&mut self) -> Result {
-        for &(file, row, offset) in self.swallowed.iter().take(MOST_WARNINGS) {
+        for &(file, row, offset) in self.verified.swallowed.iter().take(MOST_WARNINGS) {
             let file = &self.shared.files[file];
             let place = DataPlace { file: file.name().to_owned(), row, ..DataPlace::default() };
             let line = file.line_of(offset)?;
@@ -363,11 +446,14 @@ impl<'a> Verifier<'a> {
             ))
             .detail(format!("file {}, row {row}, line {line}, byte {offset}", place.file))
             .hint("With strict_quotes such a row is an error.");
-            self.all.notices.push(notice);
+            self.verified.all.notices.push(notice);
         }
-        if self.swallowed.len() > MOST_WARNINGS {
-            let more = self.swallowed.len() - MOST_WARNINGS;
-            self.all.notices.push(Notice::warning(format!("{more} more rows have such fields")));
+        if self.verified.swallowed.len() > MOST_WARNINGS {
+            let more = self.verified.swallowed.len() - MOST_WARNINGS;
+            self.verified
+                .all
+                .notices
+                .push(Notice::warning(format!("{more} more rows have such fields")));
         }
         Ok(())
     }
@@ -384,13 +470,14 @@ impl<'a> Verifier<'a> {
         }));
     }
 
-    /// Removes the files of everything read so far.
+    /// Removes the files of everything read so far that no checkpoint names.
     fn discard(self) {
-        let mut segments: Vec<Segment> =
-            self.all.sorted.into_iter().map(|sorted| sorted.segment).collect();
-        segments.extend(self.all.ordered);
-        self.shared.context.store.discard_segments(self.shared.layout.table.id, &segments);
-        for (_, (_, read)) in self.waiting {
+        let AllRead { sorted, ordered, .. } = self.verified.all;
+        let mut segments: Vec<Segment> = sorted.into_iter().map(|sorted| sorted.segment).collect();
+        segments.extend(ordered);
+        let garbage = self.shared.space.not_held(segments);
+        self.shared.context.store.discard_segments(self.shared.layout.table.id, &garbage);
+        for read in self.waiting.into_values().flat_map(|waiting| waiting.reads) {
             read.discard(self.shared);
         }
     }

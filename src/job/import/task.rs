@@ -2,8 +2,8 @@
 //! segments or runs.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
@@ -11,6 +11,7 @@ use arrow::buffer::Buffer;
 use super::convert::{Converter, Piece, is_clean_text, unescaped_buffer};
 use super::fault::Fault;
 use super::input::{ByteStream, Content, InputFile, PIECE_BYTES};
+use super::record::JobLog;
 use super::typed::read_groups;
 use crate::error::Result;
 use crate::job::JobContext;
@@ -58,12 +59,22 @@ pub(crate) struct PartRead {
     pub(crate) swallowed: Vec<(u64, u64)>,
     /// The first faulty row, at which reading stopped.
     pub(crate) fault: Option<Fault>,
+    /// Whether it goes to the end of the file.
+    pub(crate) to_end: bool,
 }
 
 impl PartRead {
     /// Returns the start of reading a part whose first record is at `start`.
-    pub(crate) fn new(file: usize, start: u64) -> Self {
-        Self { file, start, next: start, rows: 0, swallowed: Vec::new(), fault: None }
+    pub(crate) fn new(part: &Part, start: u64) -> Self {
+        Self {
+            file: part.file,
+            start,
+            next: start,
+            rows: 0,
+            swallowed: Vec::new(),
+            fault: None,
+            to_end: part.end == u64::MAX,
+        }
     }
 }
 
@@ -104,6 +115,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) converter: Converter<'a>,
     /// The most records to read of each file.
     pub(crate) row_limit: Option<u64>,
+    /// How many bytes of a file are read before what they gave is taken in, about.
+    pub(crate) split: u64,
     /// Where runs go.
     pub(crate) space: &'a Arc<RunSpace>,
     /// Rows converted so far.
@@ -114,28 +127,33 @@ pub(crate) struct Shared<'a> {
     pub(crate) unsorted: AtomicBool,
     /// Tasks behind this one need not go on: an earlier one has a fault.
     pub(crate) stop_after: AtomicUsize,
+    /// The job's record.
+    pub(crate) log: &'a Mutex<JobLog>,
 }
 
-/// Runs a task; `None` if it was given up because an earlier one has a fault.
-pub(crate) fn run_task(shared: &Shared<'_>, task: &Task) -> Result<Option<TaskRead>> {
-    let mut sink = Sink::new(shared);
-    let mut parts = Vec::with_capacity(task.parts.len());
-    for (number, part) in task.parts.iter().enumerate() {
-        sink.part = number;
+/// Runs a task; `None` if it was given up because an earlier one has a fault. What is finished of a long
+/// task before its end goes to `emit`.
+pub(crate) fn run_task(
+    shared: &Shared<'_>,
+    task: &Task,
+    emit: &dyn Fn(TaskRead),
+) -> Result<Option<TaskRead>> {
+    let mut sink = Sink::new(shared, emit);
+    for part in &task.parts {
+        // A file that can be read from its start only is one part, however long it is.
+        sink.splits = shared.row_limit.is_none() && shared.files[part.file].is_one_long_part();
         let Some(read) = read_part(shared, task.number, part, &mut sink)? else {
             sink.discard();
             return Ok(None);
         };
         sink.end_part()?;
         let faulty = read.fault.is_some();
-        parts.push(read);
+        sink.done.parts.push(read);
         if faulty {
             break;
         }
     }
-    let mut read = sink.finish()?;
-    read.parts = parts;
-    Ok(Some(read))
+    Ok(Some(sink.finish()?))
 }
 
 /// Returns the offset of the first record of a part, by a guess if it is not known.
@@ -175,6 +193,11 @@ pub(crate) struct RowsRead<'a> {
 pub(crate) trait RowSink {
     /// Takes rows.
     fn take(&mut self, rows: &RowsRead<'_>) -> Result<ControlFlow<()>>;
+
+    /// Is told how much of a part is read; may take it for a part of its own, behind which `read` starts.
+    fn pass(&mut self, _read: &mut PartRead) -> Result {
+        Ok(())
+    }
 }
 
 /// Reads a part; `None` if it was given up.
@@ -192,7 +215,7 @@ pub(crate) fn read_part(
         }
     };
     let start = first_record(shared, part, format)?;
-    let mut read = PartRead::new(part.file, start);
+    let mut read = PartRead::new(part, start);
     if start >= part.end {
         return Ok(Some(read));
     }
@@ -211,6 +234,7 @@ pub(crate) fn read_part(
         if pieces.read_next(shared, part, &mut read, sink)?.is_break() {
             return Ok(Some(read));
         }
+        sink.pass(&mut read)?;
     }
 }
 
@@ -332,11 +356,27 @@ struct Sink<'a> {
     sorter: Option<Sorter>,
     watch: DuplicateWatch,
     done: TaskRead,
-    part: usize,
     rows_in_part: u64,
+    /// Whether the part is taken in pieces.
+    splits: bool,
+    emit: &'a dyn Fn(TaskRead),
 }
 
 impl RowSink for Sink<'_> {
+    fn pass(&mut self, read: &mut PartRead) -> Result {
+        if !self.splits || read.next - read.start < self.shared.split {
+            return Ok(());
+        }
+        let next =
+            PartRead { start: read.next, rows: 0, swallowed: Vec::new(), fault: None, ..*read };
+        let part = PartRead { to_end: false, ..std::mem::replace(read, next) };
+        self.close_segment()?;
+        self.done.parts.push(part);
+        let done = self.take_done()?;
+        (self.emit)(done);
+        Ok(())
+    }
+
     fn take(&mut self, rows: &RowsRead<'_>) -> Result<ControlFlow<()>> {
         self.rows_in_part = rows.rows_before;
         if rows.batch.num_rows() == 0 {
@@ -362,14 +402,15 @@ struct OpenSegment {
 }
 
 impl<'a> Sink<'a> {
-    fn new(shared: &'a Shared<'a>) -> Self {
+    fn new(shared: &'a Shared<'a>, emit: &'a dyn Fn(TaskRead)) -> Self {
         Self {
             shared,
+            splits: false,
+            emit,
             open: None,
             sorter: None,
             watch: DuplicateWatch::default(),
             done: TaskRead::default(),
-            part: 0,
             rows_in_part: 0,
         }
     }
@@ -434,7 +475,7 @@ impl<'a> Sink<'a> {
         if self.shared.layout.is_sorted() {
             self.done.sorted.push(SortedSegment { segment, first: open.first, last: open.last });
         } else {
-            let (part, rows_before) = (self.part, open.rows_before);
+            let (part, rows_before) = (self.done.parts.len(), open.rows_before);
             self.done.ordered.push(OrderedSegment { segment, part, rows_before });
         }
         Ok(())
@@ -445,12 +486,17 @@ impl<'a> Sink<'a> {
     }
 
     fn finish(mut self) -> Result<TaskRead> {
+        self.take_done()
+    }
+
+    /// Completes what was begun and returns all that is done.
+    fn take_done(&mut self) -> Result<TaskRead> {
         self.close_segment()?;
         if let Some(sorter) = self.sorter.take() {
             self.done.runs = sorter.finish()?;
         }
-        self.done.duplicates = self.watch.into_duplicates();
-        Ok(self.done)
+        self.done.duplicates = std::mem::take(&mut self.watch).into_duplicates();
+        Ok(std::mem::take(&mut self.done))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The temporary directory of an import: made and tried out before any data is read, and gone when the
 //! import has ended.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::catalog::{JobId, JobStatus};
+use crate::catalog::{JobId, JobRecord, JobStatus};
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::job::JobContext;
 use crate::job::event::Event;
@@ -22,6 +23,23 @@ pub(crate) fn make_temp(
     if keep {
         temp.keep();
     }
+    Ok(Arc::new(temp))
+}
+
+/// Opens the directory of a job that was paused.
+pub(crate) fn reopen_temp(
+    context: &JobContext,
+    place: Option<&str>,
+    record: &JobRecord,
+) -> Result<Arc<TempDirectory>> {
+    let access = &context.access;
+    let local = record.temp_directories.iter().find(|directory| directory.starts_with('/'));
+    let name = local.and_then(|path| Path::new(path).file_name()).and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Error::internal("a job with checkpoints has no directory"))?;
+    let temp = match place {
+        Some(temp) => access.temp_directory_again(&Location::parse(temp)?, name)?,
+        None => access.own_temp_directory_again(&context.store.path().join("tmp"), name)?,
+    };
     Ok(Arc::new(temp))
 }
 
@@ -77,9 +95,8 @@ fn remove_leftovers(context: &JobContext, location: &Location) -> Result {
         return Ok(());
     }
     for mut job in context.store.jobs()? {
-        let ended =
-            matches!(job.status, JobStatus::Failed | JobStatus::Succeeded | JobStatus::Canceled);
-        if !ended || job.temp_directories.is_empty() {
+        let runs = matches!(job.status, JobStatus::Running | JobStatus::Pending);
+        if runs || job.checkpoints > 0 || job.temp_directories.is_empty() {
             continue;
         }
         let before = job.temp_directories.len();

@@ -202,7 +202,7 @@ pub(crate) fn read_groups(
 ) -> Result<Option<PartRead>> {
     let all = parquet.groups() as u64;
     let (start, end) = (part.start.min(all), part.end.min(all));
-    let mut read = PartRead::new(part.file, start);
+    let mut read = PartRead::new(part, start);
     for group in start..end {
         let group = usize::try_from(group).map_err(Error::internal)?;
         let mut rows = parquet.read(group..group + 1, columns)?;

@@ -7,6 +7,7 @@ use arrow::datatypes::DataType;
 use super::column::{Column, Values};
 use super::text::{Texts, length};
 use super::word::{self, Word};
+use crate::job::bytes::{Input, Output};
 
 /// The most bits of a packed key: beside them 32 bits hold a row number.
 pub(super) const MOST_BITS: u32 = 96;
@@ -54,6 +55,36 @@ impl Span {
             (Values::Text(texts) | Values::Other(_, texts), _) => text_range(texts),
         };
         Self { null: column.valid().contains(&false), values }
+    }
+
+    /// Writes it down.
+    pub(crate) fn save(&self, out: &mut Output) {
+        out.bool(self.null);
+        match &self.values {
+            Range::Numbers(low, high) => {
+                out.u64(0);
+                out.i128(*low);
+                out.i128(*high);
+            }
+            Range::Texts(longest, shared) => {
+                out.u64(1);
+                out.count(*longest);
+                out.bytes(shared);
+            }
+            Range::Bytes => out.u64(2),
+        }
+    }
+
+    /// Returns what was written down.
+    pub(crate) fn restore(input: &mut Input<'_>) -> Option<Self> {
+        let null = input.bool()?;
+        let values = match input.u64()? {
+            0 => Range::Numbers(input.i128()?, input.i128()?),
+            1 => Range::Texts(input.count()?, input.bytes()?.to_vec()),
+            2 => Range::Bytes,
+            _ => return None,
+        };
+        Some(Self { null, values })
     }
 
     fn join(&self, other: &Self) -> Self {

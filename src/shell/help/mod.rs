@@ -113,6 +113,7 @@ mod tests {
             "sstsize",
             "keep_temp",
             "disable_glob_matching",
+            "detached",
         ] {
             assert!(text.contains(&format!("\n  {option} ")), "{option}");
         }

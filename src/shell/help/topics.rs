@@ -31,6 +31,7 @@ Options:
   sstsize = 'size'          accepted for CockroachDB's sake, without effect
   keep_temp                 leave the files in temp where they are
   disable_glob_matching     take *, ? and [ in the names of files for themselves
+  detached                  return when the job has begun, with its number
   ignore_unknown_fields     pass over fields that the table lacks (JSON, NDJSON, PARQUET)
   max_row_size = 'size'     the most bytes of a line of PGCOPY or a record of AVRO
 Of DELIMITED alone:
@@ -332,9 +333,30 @@ REVOKE { ALL | privilege [, ...] } ON DATABASE name [, ...] FROM user [, ...]",
     Topic {
         name: "SHOW JOBS",
         summary: "list imports and exports, running and past",
-        synopsis: "SHOW JOBS\nSHOW JOB id",
-        notes: "",
+        synopsis: "SHOW JOBS [query]\nSHOW JOB id\nSHOW JOBS WHEN COMPLETE (query)\nSHOW JOB WHEN COMPLETE id",
+        notes: "The query gives the ids of jobs in its first column. WHEN COMPLETE waits until the jobs have stopped.",
         example: "SHOW JOBS;",
+    },
+    Topic {
+        name: "PAUSE JOB",
+        summary: "stop a job, to go on later",
+        synopsis: "PAUSE { JOB id | JOBS (query) | ALL type JOBS } [WITH REASON = 'text']",
+        notes: "",
+        example: "PAUSE ALL IMPORT JOBS;",
+    },
+    Topic {
+        name: "RESUME JOB",
+        summary: "let a paused job go on",
+        synopsis: "RESUME { JOB id | JOBS (query) | ALL type JOBS }",
+        notes: "",
+        example: "RESUME ALL IMPORT JOBS;",
+    },
+    Topic {
+        name: "CANCEL JOB",
+        summary: "stop a job for good",
+        synopsis: "CANCEL { JOB id | JOBS (query) | ALL type JOBS }",
+        notes: "Nothing of the job is left but its record.",
+        example: "CANCEL ALL IMPORT JOBS;",
     },
     Topic {
         name: "SHOW USERS",

@@ -15,6 +15,7 @@ const IMPORT_OPTIONS: &[&str] = &[
     "data_as_json_records",
     "decompress",
     "delimiter",
+    "detached",
     "disable_glob_matching",
     "fields_enclosed_by",
     "fields_escaped_by",

@@ -35,6 +35,56 @@ impl LocalDirectory {
         Ok(Self { parent, directory, name, path })
     }
 
+    /// Opens the directory `name` again that a job has left in the directory `parent`, whose path is
+    /// `path`.
+    pub(super) fn reopen(parent: OwnedFd, path: &Path, name: &str) -> Result<Self> {
+        if !is_ours(name) {
+            return Err(Error::internal(format!("\"{name}\" is no directory of a job")));
+        }
+        let path = path.join(name);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(&parent, name, flags, Mode::empty())
+            .map_err(|errno| io_error("open", &path.to_string_lossy(), &errno.into()))?;
+        Ok(Self { parent, directory, name: name.to_owned(), path })
+    }
+
+    /// Returns the names and sizes of the files.
+    pub(super) fn files(&self) -> Result<Vec<(String, u64)>> {
+        let failure =
+            |errno: Errno| io_error("list", &self.path.to_string_lossy(), &io::Error::from(errno));
+        let mut files = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.directory).map_err(failure)? {
+            let entry = entry.map_err(failure)?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if name == "." || name == ".." {
+                continue;
+            }
+            let stat = rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(failure)?;
+            files.push((name.to_owned(), u64::try_from(stat.st_size).unwrap_or(0)));
+        }
+        Ok(files)
+    }
+
+    /// Returns the error that a file is not there.
+    pub(super) fn missing(&self, name: &str) -> Error {
+        self.failure("open", name, Errno::NOENT.into())
+    }
+
+    /// Makes files, and their names, outlast a crash of the machine.
+    pub(super) fn sync(&self, names: &[String]) -> Result {
+        for name in names {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            rustix::fs::openat(&self.directory, element(name)?, flags, Mode::empty())
+                .and_then(rustix::fs::fdatasync)
+                .map_err(|errno| self.failure("sync", name, errno.into()))?;
+        }
+        for directory in [&self.directory, &self.parent] {
+            rustix::fs::fsync(directory).map_err(|errno| self.failure("sync", "", errno.into()))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

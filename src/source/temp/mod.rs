@@ -11,6 +11,7 @@ mod remote_tests;
 mod tests;
 mod usage;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -75,6 +76,49 @@ impl TempDirectory {
     ) -> Result<Self> {
         let directory = RemoteDirectory::new(network, location, job)?;
         Ok(Self::new(Place::Remote(Arc::new(directory)), usage))
+    }
+
+    /// Opens the directory `name` again that a job has left in the directory `parent`, whose path is
+    /// `path`. What it holds counts against the limit, but is not refused by it. It is kept until
+    /// `release`.
+    pub(super) fn reopen(
+        parent: OwnedFd,
+        path: &Path,
+        name: &str,
+        usage: &Arc<Usage>,
+    ) -> Result<Self> {
+        let directory = LocalDirectory::reopen(parent, path, name)?;
+        let size = directory.files()?.iter().map(|(_, size)| size).sum();
+        let temp = Self::new(Place::Local(directory), usage);
+        temp.keep();
+        temp.ledger.book(size);
+        Ok(temp)
+    }
+
+    /// Returns whether another process can open the directory again.
+    pub fn can_be_reopened(&self) -> bool {
+        matches!(self.place, Place::Local(_))
+    }
+
+    /// Removes every file but those in `wanted`, all of which must be there.
+    pub fn keep_only(&self, wanted: &HashSet<&str>) -> Result {
+        let Place::Local(directory) = &self.place else { return Ok(()) };
+        let files = directory.files()?;
+        for name in wanted {
+            if files.iter().all(|(there, _)| there != name) {
+                return Err(directory.missing(name));
+            }
+        }
+        let unwanted = files.iter().filter(|(name, _)| !wanted.contains(name.as_str()));
+        unwanted.into_iter().try_for_each(|(name, _)| self.remove(name))
+    }
+
+    /// Makes files, and their names, outlast a crash of the machine.
+    pub fn sync(&self, names: &[String]) -> Result {
+        match &self.place {
+            Place::Local(directory) => directory.sync(names),
+            Place::Remote(_) => Ok(()),
+        }
     }
 
     fn new(place: Place, usage: &Arc<Usage>) -> Self {
@@ -155,6 +199,11 @@ impl TempDirectory {
     /// Lets the directory stay when this value is dropped.
     pub fn keep(&self) {
         self.kept.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets the directory go when this value is dropped.
+    pub fn release(&self) {
+        self.kept.store(false, Ordering::Relaxed);
     }
 
     /// Returns whether the directory stays when this value is dropped.

@@ -57,6 +57,12 @@ impl Ledger {
         Ok(())
     }
 
+    /// Books `bytes` more that are there already.
+    pub(super) fn book(&self, bytes: u64) {
+        self.all.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.own.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     pub(super) fn give(&self, bytes: u64) {
         self.all.give(bytes);
         self.own.fetch_sub(bytes, Ordering::Relaxed);

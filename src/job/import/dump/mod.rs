@@ -11,8 +11,8 @@ mod ignored;
 mod log;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex};
 
 use self::contents::{Block, Contents};
 use self::describe::{Described, Describer};
@@ -21,9 +21,10 @@ use super::convert::{Converter, NullRule};
 use super::dump_file::{DumpFile, Left, Section};
 use super::input::{ColumnSource, InputFile};
 use super::record::JobLog;
+use super::schedule::split_size;
 use super::task::Shared;
 use super::temp::{close_temp, make_temp, try_temp};
-use super::{Imported, MOST_FILES, Made, Work, next_rowid};
+use super::{Imported, MOST_FILES, Made, Work, lock, next_rowid};
 use crate::catalog::{Catalog, JobId, TableDescriptor};
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::job::JobContext;
@@ -45,13 +46,13 @@ pub fn run_dump(context: &JobContext, import: &ImportDump) -> Result<Imported> {
     let size = file.stored_size();
     super::require_space(context, size)?;
     let temp = make_temp(context, (import.temp.as_deref(), false), job)?;
-    let mut log = JobLog::start(context, job, &import.description, &temp)?;
+    let log = Mutex::new(JobLog::start_dump(context, job, &import.description, &temp)?);
     let work = Dump { context, import, file: &file, temp: &temp, job };
     let imported =
-        try_temp(context, import.temp.as_deref(), &temp, size).and_then(|()| work.run(&mut log));
+        try_temp(context, import.temp.as_deref(), &temp, size).and_then(|()| work.run(&log));
     if let Err(error) = &imported {
         let left = close_temp(context, &temp);
-        log.fail(context, error, left);
+        lock(&log).fail(context, error, left);
     }
     imported
 }
@@ -73,7 +74,7 @@ struct Ready {
 }
 
 impl Dump<'_> {
-    fn run(&self, log: &mut JobLog) -> Result<Imported> {
+    fn run(&self, log: &Mutex<JobLog>) -> Result<Imported> {
         let tell = |bytes| self.tell("reading", 0, bytes);
         let contents = contents::read(self.context, self.import, self.file, &tell)?;
         self.check_contents(&contents)?;
@@ -86,10 +87,13 @@ impl Dump<'_> {
             .iter()
             .map(|_| RunSpace::new(Arc::clone(self.temp), self.context.memory / 4))
             .collect();
-        let shared: Vec<Shared<'_>> =
-            tables.iter().zip(&spaces).map(|(table, space)| self.shared(table, space)).collect();
+        let shared: Vec<Shared<'_>> = tables
+            .iter()
+            .zip(&spaces)
+            .map(|(table, space)| self.shared(table, space, log))
+            .collect();
         let works: Vec<Work<'_>> =
-            shared.iter().map(|shared| Work { shared, temp: self.temp, job: self.job }).collect();
+            shared.iter().map(|shared| Work::new(shared, self.temp, self.job)).collect();
         let mut made: Vec<Made> = Vec::with_capacity(works.len());
         let imported = self.fill(&works, &mut made).and_then(|()| {
             let logs = match &self.import.log_ignored {
@@ -221,7 +225,12 @@ impl Dump<'_> {
         ))
     }
 
-    fn shared<'s>(&'s self, ready: &'s Ready, space: &'s Arc<RunSpace>) -> Shared<'s> {
+    fn shared<'s>(
+        &'s self,
+        ready: &'s Ready,
+        space: &'s Arc<RunSpace>,
+        log: &'s Mutex<JobLog>,
+    ) -> Shared<'s> {
         Shared {
             context: self.context,
             files: &ready.files,
@@ -234,11 +243,13 @@ impl Dump<'_> {
                 plain_bytes: false,
             },
             row_limit: None,
+            split: split_size(self.context).max(1),
             space,
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             unsorted: AtomicBool::new(false),
             stop_after: AtomicUsize::new(usize::MAX),
+            log,
         }
     }
 
@@ -287,7 +298,7 @@ impl Dump<'_> {
     }
 
     /// Publishes the tables in one commit.
-    fn commit(&self, works: &[Work<'_>], made: &[Made], log: &mut JobLog) -> Result<Imported> {
+    fn commit(&self, works: &[Work<'_>], made: &[Made], log: &Mutex<JobLog>) -> Result<Imported> {
         self.tell("publishing", 0, 0);
         self.file.require_unchanged()?;
         let tables = || works.iter().map(|work| &work.shared.layout.table);
@@ -302,7 +313,7 @@ impl Dump<'_> {
             imported.bytes += all.map(|segment| segment.bytes).sum::<u64>();
         }
         let left = close_temp(self.context, self.temp);
-        let record = log.succeeded(self.context, left);
+        let mut log = lock(log);
         self.context.store.update(|changes| {
             for table in tables() {
                 super::require_absent(changes.catalog, table)?;
@@ -321,7 +332,7 @@ impl Dump<'_> {
                 let message = "a referenced table was dropped meanwhile";
                 return Err(Error::new(SqlState::UNDEFINED_TABLE, message));
             }
-            changes.put_job(&record)
+            log.succeed(self.context, changes, left)
         })?;
         Ok(imported)
     }
