@@ -465,9 +465,9 @@ impl Disturbed {
 
 #[test]
 fn a_disturbed_import_is_whole_or_absent() {
-    let rows = number("WHARF_FAULT_ROWS", 30_000);
+    let rows = number("WHARF_FAULT_ROWS", 20_000);
     let mut disturbed = Disturbed::new(rows, number("WHARF_FAULT_SEED", 1));
-    for point in 0..number("WHARF_FAULT_POINTS", 20) {
+    for point in 0..number("WHARF_FAULT_POINTS", 6) {
         let (before, _) = disturbed.state();
         let statement = format!("{}, detached", disturbed.import);
         disturbed.disturb(&statement);

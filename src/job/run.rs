@@ -3,7 +3,7 @@
 
 mod kept;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{BufWriter, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,7 +96,7 @@ impl RunSpace {
     }
 
     /// Removes the files of runs but those named, all of which must be there.
-    pub(crate) fn keep_only(&self, names: &HashSet<&str>) -> Result {
+    pub(crate) fn keep_only(&self, names: &BTreeSet<&str>) -> Result {
         self.temp.keep_only(names)
     }
 

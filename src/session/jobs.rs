@@ -165,7 +165,7 @@ impl Session {
         // Nothing is done if something cannot be done.
         for record in &records {
             self.require_control(record)?;
-            self.require_fit(action, record)?;
+            require_fit(action, record)?;
         }
         let count = records.len();
         for record in records {
@@ -202,14 +202,6 @@ impl Session {
         }
     }
 
-    /// Refuses what a job's state does not allow; what is done already is no error.
-    fn require_fit(&self, action: JobAction, record: &JobRecord) -> Result {
-        if !record.has_ended() {
-            return Ok(());
-        }
-        Err(refusal(action, record))
-    }
-
     async fn pause_job(&self, record: &JobRecord, reason: Option<&str>) -> Result {
         let Some(job) = self.jobs.running(record.id) else { return Ok(()) };
         job.pause(
@@ -218,7 +210,7 @@ impl Session {
         self.wait_for(&job).await?;
         // It may have ended before it was told, or failed.
         let record = self.require_job(record.id)?;
-        self.require_fit(JobAction::Pause, &record)
+        require_fit(JobAction::Pause, &record)
     }
 
     async fn cancel_job(&self, record: &JobRecord) -> Result {
@@ -230,7 +222,7 @@ impl Session {
         if record.status == JobStatus::Canceled {
             return Ok(());
         }
-        self.require_fit(JobAction::Cancel, &record)?;
+        require_fit(JobAction::Cancel, &record)?;
         abandon(&self.job_context(&no_events()), record.clone())?;
         self.jobs.forget(record.id);
         Ok(())
@@ -311,7 +303,9 @@ impl Session {
     pub fn pause_jobs(&mut self) -> Vec<u64> {
         self.pending.drain(..).for_each(super::import::Waiting::forget);
         let running = self.jobs.all();
-        running.iter().for_each(|job| job.pause("paused: its session ended"));
+        for job in &running {
+            job.pause("paused: its session ended");
+        }
         for job in &running {
             while !job.is_done() {
                 std::thread::sleep(std::time::Duration::from_millis(5));
@@ -328,6 +322,14 @@ impl Session {
 fn no_job(id: JobId) -> Error {
     Error::new(SqlState::UNDEFINED_OBJECT, format!("job with ID {id} does not exist"))
         .hint("SHOW JOBS lists the jobs.")
+}
+
+/// Refuses what a job's state does not allow; what is done already is no error.
+fn require_fit(action: JobAction, record: &JobRecord) -> Result {
+    if !record.has_ended() {
+        return Ok(());
+    }
+    Err(refusal(action, record))
 }
 
 fn verb(action: JobAction) -> &'static str {

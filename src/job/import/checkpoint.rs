@@ -4,7 +4,7 @@
 //! A checkpoint names segments and sorted runs, which are synced before, and where the next record
 //! starts. Each adds to those before it. docs/jobs.md tells when they are made.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -168,7 +168,9 @@ impl<'a> Saver<'a> {
         }
         self.put(verified, &mut out);
         log.checkpoint(shared.context, (table, &segments), &out.0, fraction(shared))?;
-        segments.iter().for_each(|segment| shared.space.hold_segment(segment));
+        for segment in segments {
+            shared.space.hold_segment(segment);
+        }
         self.saved = Saved::of(verified);
         Ok(())
     }
@@ -270,10 +272,12 @@ pub(crate) fn restore(
                 .ok_or_else(damaged)?
                 .map_err(|error| error.hint(advice.clone()))?;
         }
-        segments.iter().for_each(|segment| space.hold_segment(segment));
+        for segment in &segments {
+            space.hold_segment(segment);
+        }
         restored.add(&mut input, segments, (space, schema)).ok_or_else(damaged)?;
     }
-    let names: HashSet<&str> = restored.verified.all.runs.iter().filter_map(Run::file).collect();
+    let names: BTreeSet<&str> = restored.verified.all.runs.iter().filter_map(Run::file).collect();
     space.keep_only(&names).map_err(|error| error.hint(advice))?;
     Ok(restored)
 }

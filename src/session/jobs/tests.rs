@@ -121,7 +121,9 @@ impl Scene {
                 .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
                 .collect();
             for row in 0..batch.num_rows() {
-                columns.iter().for_each(|column| write!(text, "{}|", column.value(row)).unwrap());
+                for column in &columns {
+                    write!(text, "{}|", column.value(row)).unwrap();
+                }
                 text.push('\n');
             }
         }

@@ -11,7 +11,7 @@ mod remote_tests;
 mod tests;
 mod usage;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -101,7 +101,7 @@ impl TempDirectory {
     }
 
     /// Removes every file but those in `wanted`, all of which must be there.
-    pub fn keep_only(&self, wanted: &HashSet<&str>) -> Result {
+    pub fn keep_only(&self, wanted: &BTreeSet<&str>) -> Result {
         let Place::Local(directory) = &self.place else { return Ok(()) };
         let files = directory.files()?;
         for name in wanted {
