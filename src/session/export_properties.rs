@@ -12,7 +12,7 @@ use crate::catalog::ROOT;
 use crate::types::print_value;
 
 /// How many tables are tried in the suite.
-const TABLES: u64 = 8;
+const TABLES: u64 = 12;
 
 /// Every type that a table can have.
 const TYPES: &[&str] = &[

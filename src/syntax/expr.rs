@@ -77,9 +77,8 @@ pub(super) fn describe(
 ) -> Expr {
     let span = Span::new(range.start, range.end);
     if let sql::Expr::Value(value) = expr
-        && !matches!(value.value, sql::Value::EscapedStringLiteral(_))
+        && let Some(text) = print_literal(&value.value)
     {
-        let text = value.to_string();
         return Expr { text, span, columns: vec![], functions: vec![], has_subquery: false };
     }
     let mut names = Names { columns: Vec::new(), functions: Vec::new(), has_subquery: false };
@@ -94,6 +93,18 @@ pub(super) fn describe(
             .collect(),
         functions: names.functions,
         has_subquery: names.has_subquery,
+    }
+}
+
+/// Returns a literal of the common kinds, which need not be read again. Strings are ours to print:
+/// sqlparser leaves a quote alone that stands behind a backslash or before another quote.
+fn print_literal(value: &sql::Value) -> Option<String> {
+    match value {
+        sql::Value::SingleQuotedString(text) => Some(format!("'{}'", text.replace('\'', "''"))),
+        sql::Value::Number(..) | sql::Value::Boolean(_) | sql::Value::Null => {
+            Some(value.to_string())
+        }
+        _ => None,
     }
 }
 
@@ -263,6 +274,17 @@ mod tests {
     fn keeps_the_text_where_printing_would_change_it() {
         check("- -1", "- -1", "", "");
         check("-  /* c */ -  a", "- - a", "a", "");
+        check(r"'a''''b' ||  x", r"'a''''b' || x", "x", "");
+        check(r"'it\''s' ||  x", r"'it\''s' || x", "x", "");
+    }
+
+    #[test]
+    fn prints_literals_that_mean_the_same() {
+        let strings = [r"'a''''b'", r"'it\''s'", r"'\'", "''''", "'a\nb'", "$$it's$$"];
+        for text in strings.into_iter().chain(["12", "true", "null"]) {
+            let expr = parse_expr(text).unwrap();
+            assert_eq!(read_expr(text).unwrap(), read_expr(&expr.text).unwrap(), "{text}");
+        }
     }
 
     #[test]
