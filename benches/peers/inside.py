@@ -9,6 +9,7 @@ count.
 
 import importlib
 import json
+import pathlib
 import sys
 import time
 from typing import Any
@@ -23,6 +24,7 @@ class DuckDb:
     """DuckDB: one file; CHECKPOINT syncs it."""
 
     package = "duckdb"
+    formats = {".csv": "HEADER true", ".ndjson": "FORMAT json", ".parquet": "FORMAT parquet"}
 
     def __init__(self, package: Any, database: str) -> None:
         self.connection = package.connect(database)
@@ -30,7 +32,8 @@ class DuckDb:
     def load(self, file: str, key: bool) -> None:
         """Makes the table and copies the file into it."""
         self.connection.execute(f"CREATE TABLE lineitem ({workload.elements(key)})")
-        self.connection.execute(f"COPY lineitem FROM {quoted(file)} (HEADER true)")
+        options = self.formats[pathlib.Path(file).suffix]
+        self.connection.execute(f"COPY lineitem FROM {quoted(file)} ({options})")
         self.connection.execute("CHECKPOINT")
         self.connection.close()
 

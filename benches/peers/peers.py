@@ -34,13 +34,15 @@ Queries = dict[str, str]
 
 @dataclass(frozen=True)
 class Load:
-    """What is to be loaded, and how; Wharf alone knows the last three."""
+    """What is to be loaded, and how; Wharf alone knows what follows the key."""
 
     files: tuple[pathlib.Path, ...]
     key: bool = True
     index: str = ""
     memory: str = ""
     threads: int = 0
+    kind: str = "CSV"
+    options: str = "header = 'skip'"
 
 
 @dataclass
@@ -105,8 +107,9 @@ class Wharf(Peer):
         words += ["--memory", load.memory] if load.memory else []
         words += ["--threads", str(load.threads)] if load.threads else []
         words += ["-e", "SET CLUSTER SETTING experimental.importcsv.enabled = true", "-e",
-                  f"IMPORT TABLE lineitem ({workload.elements(load.key, index)}) CSV DATA ({data}) "
-                  f"WITH temp = {literal(temporary)}, header = 'skip'"]
+                  f"IMPORT TABLE lineitem ({workload.elements(load.key, index)}) "
+                  f"{load.kind} DATA ({data}) WITH temp = {literal(temporary)}"
+                  + (f", {load.options}" if load.options else "")]
         os.sync()
         run = run_process(words).run
         run.size = size_of(database)
