@@ -19,7 +19,7 @@ const MODULES: &[Row] = &[
     ("types", &["error"], &[]),
     ("syntax", &["error"], &["pest", "pest_derive", "sqlparser"]),
     ("record", &["error"], &["csv"]),
-    ("source", &["error"], &["object_store", "url", "reqwest"]),
+    ("source", &["error"], &["object_store", "url", "reqwest", "encoding_rs"]),
     ("catalog", &["error", "types"], &[]),
     ("plan", &["error", "types", "syntax", "record", "source", "catalog"], &[]),
     ("store", &["error", "types", "catalog", "source"], &["redb", "parquet"]),

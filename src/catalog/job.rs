@@ -73,6 +73,9 @@ pub struct JobRecord {
     /// How many checkpoints are kept of it.
     #[serde(default)]
     pub checkpoints: u32,
+    /// How many rows it left out; they stand in a file of its own.
+    #[serde(default)]
+    pub rejected: u64,
 }
 
 /// What resuming a job needs besides its description.

@@ -1,12 +1,13 @@
 //! What a row must satisfy by itself: DEFAULT and computed values, NOT NULL and CHECK.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::key::arrow_error;
-use crate::catalog::TableDescriptor;
+use crate::catalog::{Check, TableDescriptor};
 use crate::error::{Error, Result, SqlState};
 use crate::query::{CompiledExpr, Engine, QueryContext};
 use crate::types::{self, SqlType};
@@ -113,6 +114,85 @@ impl RowRules {
         Err(Error::internal("rows fail together but not one by one"))
     }
 
+    /// Completes a batch in which no row breaks a rule; `None` if one does.
+    pub(crate) fn complete_sound(
+        &self,
+        columns: &[Option<ArrayRef>],
+        rows: usize,
+    ) -> Option<RecordBatch> {
+        self.complete_all(columns.to_vec(), rows).ok()?.ok()
+    }
+
+    /// Returns every row that breaks a rule or for which an expression fails, in order, each with the
+    /// rule that `complete` would name.
+    pub(crate) fn broken_rows(
+        &self,
+        columns: &[Option<ArrayRef>],
+        rows: usize,
+    ) -> Result<Vec<BrokenRule>> {
+        let mut broken = Vec::new();
+        // Ranges of rows that are not yet looked at, the first one last.
+        let mut ranges = vec![(0, rows)];
+        while let Some((start, count)) = ranges.pop() {
+            let part: Vec<_> =
+                columns.iter().map(|values| Some(values.as_ref()?.slice(start, count))).collect();
+            match self.all_broken(part, count) {
+                Ok(found) => {
+                    broken.extend(
+                        found.into_iter().map(|one| BrokenRule { row: start + one.row, ..one }),
+                    );
+                }
+                Err(error) if count <= 1 => {
+                    broken.push(BrokenRule { row: start, column: None, error });
+                }
+                Err(error) if error.code() == SqlState::QUERY_CANCELED => return Err(error),
+                Err(_) => {
+                    let half = count / 2;
+                    ranges.extend([(start + half, count - half), (start, half)]);
+                }
+            }
+        }
+        Ok(broken)
+    }
+
+    /// Returns the rows that break a rule; fails if an expression fails for one.
+    fn all_broken(&self, columns: Vec<Option<ArrayRef>>, rows: usize) -> Result<Vec<BrokenRule>> {
+        let mut broken = BTreeMap::new();
+        if !self.has_expressions() {
+            let columns: Vec<ArrayRef> = columns.into_iter().flatten().collect();
+            self.note_nulls(&columns, &mut broken);
+            return Ok(broken.into_values().collect());
+        }
+        let (stored, queried) = self.computed_columns(columns, rows)?;
+        self.note_nulls(&stored, &mut broken);
+        let batch = self.query_batch(queried, rows)?;
+        for (check, expr) in self.table.checks.iter().zip(&self.checks) {
+            let values = expr.evaluate(&batch)?;
+            let values = values.as_boolean();
+            for row in (0..rows).filter(|&row| values.is_valid(row) && !values.value(row)) {
+                broken.entry(row).or_insert_with(|| check_violation(row, check));
+            }
+        }
+        Ok(broken.into_values().collect())
+    }
+
+    /// Notes every row with NULL in a column that is NOT NULL.
+    fn note_nulls(&self, columns: &[ArrayRef], broken: &mut BTreeMap<usize, BrokenRule>) {
+        for (position, values) in columns.iter().enumerate() {
+            let column = &self.table.columns[position];
+            if column.nullable || values.null_count() == 0 {
+                continue;
+            }
+            for row in (0..values.len()).filter(|&row| values.is_null(row)) {
+                broken.entry(row).or_insert_with(|| BrokenRule {
+                    row,
+                    column: Some(position),
+                    error: null_violation(&column.name),
+                });
+            }
+        }
+    }
+
     fn complete_all(
         &self,
         columns: Vec<Option<ArrayRef>>,
@@ -125,6 +205,21 @@ impl RowRules {
                 None => Ok(self.batch(columns, rows)?),
             });
         }
+        let (stored, queried) = self.computed_columns(columns, rows)?;
+        let null = self.first_null(&stored);
+        let failed = self.first_failed_check(&self.query_batch(queried, rows)?)?;
+        match [null, failed].into_iter().flatten().min_by_key(|broken| broken.row) {
+            Some(broken) => Ok(Err(broken)),
+            None => Ok(Ok(self.batch(stored, rows)?)),
+        }
+    }
+
+    /// Returns all columns, the computed ones filled, in storage form and in that of queries.
+    fn computed_columns(
+        &self,
+        columns: Vec<Option<ArrayRef>>,
+        rows: usize,
+    ) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>)> {
         let (mut stored, mut queried) = (Vec::new(), Vec::new());
         for (column, values) in self.table.columns.iter().zip(columns) {
             let values = values
@@ -139,12 +234,7 @@ impl RowRules {
             stored[position] = types::to_storage(sql_type, &values)?;
             queried[position] = types::to_query(sql_type, &stored[position])?;
         }
-        let null = self.first_null(&stored);
-        let failed = self.first_failed_check(&self.query_batch(queried, rows)?)?;
-        match [null, failed].into_iter().flatten().min_by_key(|broken| broken.row) {
-            Some(broken) => Ok(Err(broken)),
-            None => Ok(Ok(self.batch(stored, rows)?)),
-        }
+        Ok((stored, queried))
     }
 
     /// Returns the schema of rows in storage form.
@@ -191,14 +281,7 @@ impl RowRules {
             if let Some(row) = row
                 && first.as_ref().is_none_or(|first| row < first.row)
             {
-                let error = Error::new(
-                    SqlState::CHECK_VIOLATION,
-                    format!(
-                        "failed to satisfy CHECK constraint \"{}\" ({})",
-                        check.name, check.expr
-                    ),
-                );
-                first = Some(BrokenRule { row, column: None, error });
+                first = Some(check_violation(row, check));
             }
         }
         Ok(first)
@@ -208,6 +291,14 @@ impl RowRules {
 /// Returns the first row that is false; NULL satisfies a CHECK.
 fn first_false(values: &BooleanArray) -> Option<usize> {
     (0..values.len()).find(|&row| values.is_valid(row) && !values.value(row))
+}
+
+fn check_violation(row: usize, check: &Check) -> BrokenRule {
+    let error = Error::new(
+        SqlState::CHECK_VIOLATION,
+        format!("failed to satisfy CHECK constraint \"{}\" ({})", check.name, check.expr),
+    );
+    BrokenRule { row, column: None, error }
 }
 
 /// Returns the error of NULL in a column that is NOT NULL (spec/import.md E29).

@@ -85,6 +85,11 @@ impl RunSpace {
         segments
     }
 
+    /// Returns the temporary directory.
+    pub(crate) fn temp(&self) -> &Arc<TempDirectory> {
+        &self.temp
+    }
+
     /// Returns whether what is here can be used by another process.
     pub(crate) fn can_be_reopened(&self) -> bool {
         self.temp.can_be_reopened()

@@ -328,6 +328,13 @@ mod tests {
         fails("COPY customers FROM 'x' (FORMAT csv, FORCE_NOT_NULL *)", "0A000", "FORCE_NOT_NULL");
         fails("COPY customers FROM 'x' (FORMAT csv, ON_ERROR maybe)", "22023", "ON_ERROR");
         fails("COPY customers FROM 'x' (FORMAT csv, OVERWRITE)", "22023", "cannot be used with");
+        let limit = "COPY customers FROM 'x' (FORMAT csv, REJECT_LIMIT 1)";
+        fails(limit, "22023", "COPY REJECT_LIMIT requires ON_ERROR to be set to IGNORE");
+        let quoted =
+            "COPY customers FROM 'x' (FORMAT csv, QUOTE '''', ESCAPE '\"', ON_ERROR ignore)";
+        assert!(from(quoted).ends_with("WITH escape = '\"', on_error = 'skip', quote = ''''"));
+        let same = "COPY customers FROM 'x' (FORMAT csv, QUOTE '|', ESCAPE '|', ENCODING latin1)";
+        assert!(from(same).ends_with("WITH encoding = 'latin1', quote = '|'"));
         fails("COPY (SELECT 1) FROM 'x' CSV", "42601", "COPY cannot read into a query");
         fails("COPY customers FROM STDOUT", "42601", "COPY FROM cannot read from STDOUT");
         Session::default().user("testuser").fails(

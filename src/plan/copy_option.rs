@@ -117,6 +117,10 @@ impl<'a> CopyOptions<'a> {
         let mut pairs = Vec::new();
         for option in &self.given {
             let Some((name, value)) = of_import(option)? else { continue };
+            // Doubled quotes are one quote always.
+            if name == "escape" && self.escape == Some(self.quote.unwrap_or('"')) {
+                continue;
+            }
             if option_help().iter().all(|help| help.name != name) {
                 let given = option.name.value.to_ascii_uppercase();
                 return Err(Error::new(
@@ -153,6 +157,16 @@ impl<'a> CopyOptions<'a> {
         if let Some(option) = wrong.iter().find_map(|name| self.option(name)) {
             let name = option.name.value.to_ascii_uppercase();
             return Err(invalid(format!("COPY {name} cannot be used with {direction}"), option));
+        }
+        let ignores = |option: &CopyOption| match &option.value {
+            CopyValue::Value(value) => value.text.eq_ignore_ascii_case("ignore"),
+            _ => false,
+        };
+        if let Some(option) = self.option("reject_limit")
+            && !self.option("on_error").is_some_and(ignores)
+        {
+            let message = "COPY REJECT_LIMIT requires ON_ERROR to be set to IGNORE";
+            return Err(invalid(message, option));
         }
         let format = self.format.unwrap_or(Format::Text);
         if format != Format::Csv {
@@ -358,7 +372,7 @@ fn of_import(option: &CopyOption) -> Result<Option<(&'static str, Option<String>
         "delimiter" => text("delimiter"),
         "null" => text("nullif"),
         "quote" => Ok(text("quote")?.filter(|(_, value)| *value != quote)),
-        "escape" => Ok(text("escape")?.filter(|(_, value)| *value != quote)),
+        "escape" => text("escape"),
         "encoding" if is_utf8(parameter(option)?) => Ok(None),
         "encoding" => text("encoding"),
         "header" => Ok(match header(option, true)? {

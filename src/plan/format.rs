@@ -1,5 +1,7 @@
 //! How data files are written: what all formats share, and what each format adds.
 
+use crate::source::TextEncoding;
+
 /// A format that IMPORT reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormatName {
@@ -72,6 +74,19 @@ impl DataFormat {
         }
     }
 
+    /// Returns how the text of files is encoded, if it was said.
+    pub fn encoding(&self) -> Option<TextEncoding> {
+        match &self.kind {
+            FormatKind::Csv(csv) => csv.encoding,
+            _ => None,
+        }
+    }
+
+    /// Returns whether what breaks the rules is read as well as can be.
+    pub fn is_lenient(&self) -> bool {
+        matches!(&self.kind, FormatKind::Csv(csv) if csv.lenient)
+    }
+
     /// Returns what the first record of each file is.
     pub fn header(&self) -> Header {
         match &self.kind {
@@ -124,6 +139,14 @@ pub struct CsvFormat {
     pub comment: Option<char>,
     /// Whether a quote where none may be is an error.
     pub strict_quotes: bool,
+    /// The character around fields, which has one byte; without one no field is quoted.
+    pub quote: Option<u8>,
+    /// The character that escapes quotes besides doubling them, which has one byte.
+    pub escape: Option<u8>,
+    /// Whether what breaks the rules is read as well as can be.
+    pub lenient: bool,
+    /// How the text of files is encoded, if it was said; otherwise UTF-8.
+    pub encoding: Option<TextEncoding>,
     /// Whether a quoted field can be NULL too, in IMPORT INTO.
     pub allow_quoted_null: bool,
     /// What the first record of each file is.
@@ -136,6 +159,10 @@ impl Default for CsvFormat {
             delimiter: ',',
             comment: None,
             strict_quotes: false,
+            quote: Some(b'"'),
+            escape: None,
+            lenient: false,
+            encoding: None,
             allow_quoted_null: false,
             header: Header::None,
         }

@@ -80,6 +80,7 @@ pub(super) fn plan_import(planner: &mut Planner<'_>, import: &ImportTable) -> Re
         files: import.files.iter().map(|file| file.text.clone()).collect(),
         temp: Some(temp),
         format: options.format,
+        tolerance: options.tolerance,
         description,
         detached: options.detached,
     })))

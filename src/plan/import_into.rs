@@ -48,6 +48,12 @@ pub(super) fn plan_import_into(
     check_places(planner, import, &options)?;
     let description = description(planner, import, table);
     let temp = temporary_location(planner, &options);
+    if options.tolerance.dry_run {
+        return Err(Error::new(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "dry_run is not supported in IMPORT INTO yet",
+        ));
+    }
     for notice in options.notices {
         planner.notice(notice);
     }
@@ -60,6 +66,7 @@ pub(super) fn plan_import_into(
         files: import.files.iter().map(|file| file.text.clone()).collect(),
         temp,
         format: options.format,
+        tolerance: options.tolerance,
         description,
         detached: options.detached,
     })))

@@ -40,7 +40,8 @@ pub(super) fn select(planner: &Planner<'_>, jobs: &Jobs) -> Result<JobSelection>
     })
 }
 
-fn job_id(value: &Value) -> Result<u64> {
+/// Returns the id of a job.
+pub(super) fn job_id(value: &Value) -> Result<u64> {
     if value.kind == ValueKind::Placeholder {
         return Err(super::option::placeholder(value));
     }

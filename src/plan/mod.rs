@@ -302,6 +302,8 @@ pub enum Show {
         /// Whether to wait until they have ended.
         when_complete: bool,
     },
+    /// The rows that a job left out.
+    Rejects(u64),
     /// Users.
     Users,
     /// Grants on objects (all if empty), for users (all if empty).
@@ -332,10 +334,33 @@ pub struct Import {
     pub temp: Option<String>,
     /// How the files are written.
     pub format: DataFormat,
+    /// What becomes of rows that cannot be imported.
+    pub tolerance: Tolerance,
     /// The statement, printed canonically with secrets redacted, options sorted: for the job record.
     pub description: String,
     /// Whether the statement returns when the job has begun.
     pub detached: bool,
+}
+
+/// What an import does about rows that cannot be imported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tolerance {
+    /// What it does about the row.
+    pub on_error: OnError,
+    /// The most rows that may be left out.
+    pub max_errors: Option<u64>,
+    /// Whether the import only tells what it would do.
+    pub dry_run: bool,
+}
+
+/// What an import does about a row that cannot be imported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// The import fails.
+    #[default]
+    Fail,
+    /// The row is left out and told.
+    Skip,
 }
 
 /// What an import fills.

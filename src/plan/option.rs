@@ -9,10 +9,10 @@ use super::option_format;
 use super::suggestion::did_you_mean;
 use super::{
     AvroFormat, CsvFormat, DataFormat, Decompress, DelimitedFormat, FormatKind, FormatName, Header,
-    ImportMode, NamedFormat, PgCopyFormat,
+    ImportMode, NamedFormat, OnError, PgCopyFormat, Tolerance,
 };
 use crate::error::{Error, Notice, Result, SqlState};
-use crate::source::Location;
+use crate::source::{Location, TextEncoding};
 use crate::syntax::ast::{OptionPair, Value, ValueKind};
 
 /// What the options of an IMPORT say.
@@ -33,6 +33,8 @@ pub(super) struct Options {
     pub(super) avro: AvroFormat,
     /// What the formats with named fields need to know.
     pub(super) named: NamedFormat,
+    /// What becomes of rows that cannot be imported.
+    pub tolerance: Tolerance,
     /// What to tell the user about options.
     pub notices: Vec<Notice>,
     /// What IMPORT INTO does with keys that exist.
@@ -158,6 +160,24 @@ const OPTIONS: &[Spec] = &[
         },
     },
     Spec {
+        name: "quote",
+        of: CSV,
+        takes: Takes::Char,
+        default: "'\"'",
+        doc: "the one-byte character around fields that hold delimiters, line ends or quotes; \
+              with '' no field is quoted",
+        set: set_quote,
+    },
+    Spec {
+        name: "escape",
+        of: CSV,
+        takes: Takes::Char,
+        default: "none",
+        doc: "the one-byte character that makes a quote or itself text inside quotes; doubled \
+              quotes are one quote always",
+        set: set_escape,
+    },
+    Spec {
         name: "nullif",
         of: CSV,
         takes: Takes::Text,
@@ -235,6 +255,61 @@ const OPTIONS: &[Spec] = &[
         },
     },
     Spec {
+        name: "lenient",
+        of: CSV,
+        takes: Takes::Flag,
+        default: "off",
+        doc: "read what breaks the rules as well as can be: short records are filled up, long ones \
+              cut, quotes that nothing closes are text, lines may end with carriage returns; does \
+              not go with strict_quotes",
+        set: |options, value| {
+            options.csv.lenient = true;
+            if options.csv.strict_quotes {
+                return Err(invalid("lenient cannot be combined with strict_quotes", value)
+                    .hint("Leave out one of them."));
+            }
+            Ok(())
+        },
+    },
+    Spec {
+        name: "on_error",
+        of: CSV,
+        takes: Takes::Word(&["fail", "skip"]),
+        default: "'fail', or 'skip' with max_errors",
+        doc: "what becomes of a row that cannot be imported: the import fails, or the row is left \
+              out and listed by SHOW REJECTS FOR JOB",
+        set: set_on_error,
+    },
+    Spec {
+        name: "max_errors",
+        of: CSV,
+        takes: Takes::Count,
+        default: "none",
+        doc: "the most rows that may be left out; one more, and the import fails",
+        set: set_max_errors,
+    },
+    Spec {
+        name: "dry_run",
+        of: CSV,
+        takes: Takes::Flag,
+        default: "off",
+        doc: "read and check everything, tell what would happen, with the first errors, and change \
+              nothing",
+        set: |options, _| {
+            options.tolerance.dry_run = true;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "encoding",
+        of: CSV,
+        takes: Takes::Text,
+        default: "'utf-8'",
+        doc: "how the text of the files is encoded: a name of the WHATWG's Encoding Standard, such as \
+              'utf-16le', 'latin1' or 'windows-1252'; a byte order mark decides over it",
+        set: set_encoding,
+    },
+    Spec {
         name: "decompress",
         of: ALL,
         takes: Takes::Word(&["auto", "none", "gzip", "bzip", "zstd", "xz"]),
@@ -285,10 +360,7 @@ const OPTIONS: &[Spec] = &[
         takes: Takes::Flag,
         default: "off",
         doc: "return when the job has begun, with its number",
-        set: |options, _| {
-            options.detached = true;
-            Ok(())
-        },
+        set: set_detached,
     },
 ];
 
@@ -322,6 +394,7 @@ impl Takes {
             Self::Word(words) => match words {
                 ["none", "skip", "match"] => "'none', 'skip' or 'match'",
                 ["insert", ..] => "'insert', 'upsert', 'skip' or 'replace'",
+                ["fail", "skip"] => "'fail' or 'skip'",
                 _ => "'auto', 'none', 'gzip', 'bzip', 'zstd' or 'xz'",
             },
             Self::Size => "a size such as '64MB'",
@@ -406,6 +479,10 @@ impl Given<'_> {
     /// Checks the values, in the order of the table.
     pub(super) fn read(&self, format: FormatName) -> Result<Options> {
         let mut options = Options::new(format);
+        let mentions = |name| self.0.iter().any(|(spec, _)| spec.name == name);
+        if mentions("max_errors") && !mentions("on_error") {
+            options.tolerance.on_error = OnError::Skip;
+        }
         for spec in specs().filter(|spec| spec.of.contains(&format)) {
             let Some((_, pair)) = self.0.iter().find(|(each, _)| each.name == spec.name) else {
                 continue;
@@ -447,6 +524,7 @@ impl Options {
             pgcopy: PgCopyFormat::default(),
             avro: AvroFormat::default(),
             named: NamedFormat::default(),
+            tolerance: Tolerance::default(),
             notices: Vec::new(),
             mode: ImportMode::Insert,
             detached: false,
@@ -546,6 +624,92 @@ fn count(name: &str, value: &Value) -> Result<Count> {
         }
     };
     Err(invalid(&format!("invalid {name} value: parsing \"{text}\": {why}"), value))
+}
+
+fn set_on_error(options: &mut Options, value: &Value) -> Result {
+    options.tolerance.on_error = match value.text.to_lowercase().as_str() {
+        "fail" => OnError::Fail,
+        "skip" => OnError::Skip,
+        _ => {
+            let message = format!("invalid on_error value: \"{}\"", value.text);
+            return Err(invalid(&message, value).hint("Use 'fail' or 'skip'."));
+        }
+    };
+    Ok(())
+}
+
+fn set_max_errors(options: &mut Options, value: &Value) -> Result {
+    options.tolerance.max_errors = match count("max_errors", value)? {
+        Count::Negative => return Err(invalid("max_errors must be >= 0", value)),
+        Count::Number(number) => Some(number),
+    };
+    if options.tolerance.on_error == OnError::Fail {
+        return Err(invalid("max_errors cannot be combined with on_error = 'fail'", value)
+            .hint("Use on_error = 'skip', or leave out max_errors."));
+    }
+    Ok(())
+}
+
+fn set_detached(options: &mut Options, value: &Value) -> Result {
+    if options.tolerance.dry_run {
+        return Err(invalid("detached cannot be combined with dry_run", value)
+            .hint("Leave out detached: what is only tried is no job."));
+    }
+    options.detached = true;
+    Ok(())
+}
+
+fn set_encoding(options: &mut Options, value: &Value) -> Result {
+    let encoding = TextEncoding::of_label(&value.text).ok_or_else(|| {
+        invalid(&format!("invalid encoding value: \"{}\"", value.text), value).hint(
+            "Use a name of the WHATWG's Encoding Standard, such as 'utf-8', 'utf-16le' or \
+             'windows-1252'.",
+        )
+    })?;
+    options.csv.encoding = Some(encoding);
+    Ok(())
+}
+
+fn set_quote(options: &mut Options, value: &Value) -> Result {
+    options.csv.quote = single_byte("quote", value)?;
+    match options.csv.quote {
+        Some(quote) => apart_from_others("quote", quote, &options.csv, value),
+        None => Ok(()),
+    }
+}
+
+fn set_escape(options: &mut Options, value: &Value) -> Result {
+    options.csv.escape = single_byte("escape", value)?;
+    let Some(escape) = options.csv.escape else { return Ok(()) };
+    if options.csv.quote.is_none() {
+        return Err(invalid("escape cannot be combined with quote = ''", value)
+            .hint("Leave out escape: without quotes there is nothing to escape."));
+    }
+    apart_from_others("escape", escape, &options.csv, value)
+}
+
+/// Returns the one-byte character that a value is, or nothing if it is empty.
+fn single_byte(name: &str, value: &Value) -> Result<Option<u8>> {
+    let refused = |why: &str| Err(invalid(&format!("invalid {name} value: {why}"), value));
+    match value.text.as_bytes() {
+        [] => Ok(None),
+        [b'\n' | b'\r' | 0] => refused("must not be a line break or NUL"),
+        [byte] => Ok(Some(*byte)),
+        _ if value.text.chars().count() > 1 => refused("must be only one character"),
+        _ => refused("must be a one-byte character"),
+    }
+}
+
+/// Refuses a quote or an escape that is the delimiter or the comment too.
+fn apart_from_others(name: &str, byte: u8, format: &CsvFormat, value: &Value) -> Result {
+    let other = if format.delimiter == char::from(byte) {
+        "delimiter"
+    } else if format.comment == Some(char::from(byte)) {
+        "comment"
+    } else {
+        return Ok(());
+    };
+    Err(invalid(&format!("{name} and {other} must differ"), value))
 }
 
 fn set_header(options: &mut Options, value: &Value) -> Result {
@@ -667,6 +831,11 @@ mod tests {
         check_csv("delimiter = '\u{2713}'", |format| format.delimiter == '\u{2713}');
         check_csv("comment = '#'", |format| format.comment == Some('#'));
         check_csv("comment = ''", |format| format.comment.is_none());
+        check_csv("quote = ''''", |format| format.quote == Some(b'\''));
+        check_csv("quote = ''", |format| format.quote.is_none());
+        check_csv("escape = '\\'", |format| format.escape == Some(b'\\'));
+        check_csv("escape = ''", |format| format.escape.is_none());
+        check_csv("escape = '|', quote = '|'", |format| format.escape == Some(b'|'));
         check("nullif = ''", |format| format.nullif.as_deref() == Some(""));
         check("\"nullif\" = 'N'", |format| format.nullif.as_deref() == Some("N"));
         check("skip = '2'", |format| format.skip == 2);
@@ -675,6 +844,11 @@ mod tests {
         check_csv("header = 'MATCH'", |format| format.header == Header::Match);
         check_csv("header = 'match', skip = '0'", |format| format.header == Header::Match);
         check_csv("strict_quotes", |format| format.strict_quotes);
+        assert!(import_with("dry_run").tolerance.dry_run);
+        check_csv("lenient", |format| format.lenient);
+        check_csv("encoding = 'UTF_16'", |format| {
+            format.encoding.is_some_and(|encoding| encoding.name() == "UTF-16LE")
+        });
         check("decompress = gzip", |format| format.decompress == Decompress::Gzip);
         check("decompress = 'XZ'", |format| format.decompress == Decompress::Xz);
         check("sstsize = '10B'", |format| !format.keep_temp);
@@ -713,6 +887,40 @@ mod tests {
         import_fails("delimiter = e'\\n'", "22023", message);
         import_fails("delimiter = '#', comment = '#'", "22023", message);
         import_fails("comment = ','", "22023", message);
+    }
+
+    #[test]
+    fn reads_what_becomes_of_faulty_rows() {
+        let check = |with: &str, on_error, max_errors| {
+            let expected = Tolerance { on_error, max_errors, dry_run: false };
+            assert_eq!(import_with(with).tolerance, expected, "{with}");
+        };
+        check("skip = '0'", OnError::Fail, None);
+        check("on_error = 'fail'", OnError::Fail, None);
+        check("on_error = SKIP", OnError::Skip, None);
+        check("max_errors = '3', on_error = 'skip'", OnError::Skip, Some(3));
+        check("max_errors = '0'", OnError::Skip, Some(0));
+        import_fails("on_error = 'stop'", "22023", "invalid on_error value: \"stop\"");
+        import_fails("max_errors = '-1'", "22023", "max_errors must be >= 0");
+        let message = "detached cannot be combined with dry_run";
+        import_fails("detached, dry_run", "22023", message);
+        import_fails("max_errors = 'x'", "22023", "invalid max_errors value: parsing \"x\"");
+        let message = "max_errors cannot be combined with on_error = 'fail'";
+        import_fails("max_errors = '1', on_error = 'fail'", "22023", message);
+        import_fails("lenient, strict_quotes", "22023", "lenient cannot be combined with");
+        import_fails("encoding = 'klingon'", "22023", "invalid encoding value: \"klingon\"");
+    }
+
+    #[test]
+    fn refuses_quotes_and_escapes_that_are_not_one_byte() {
+        import_fails("quote = 'ab'", "22023", "invalid quote value: must be only one character");
+        import_fails("quote = '\u{2713}'", "22023", "quote value: must be a one-byte character");
+        import_fails("quote = e'\\n'", "22023", "quote value: must not be a line break or NUL");
+        import_fails("quote = ','", "22023", "quote and delimiter must differ");
+        import_fails("quote = '#', comment = '#'", "22023", "quote and comment must differ");
+        import_fails("escape = '\\\\'", "22023", "escape value: must be only one character");
+        import_fails("escape = ','", "22023", "escape and delimiter must differ");
+        import_fails("escape = '\\', quote = ''", "22023", "cannot be combined with quote = ''");
     }
 
     #[test]

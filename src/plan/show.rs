@@ -25,6 +25,7 @@ pub(super) fn plan_show(planner: &mut Planner<'_>, show: &ast::Show) -> Result<S
         ast::Show::Jobs { jobs, when_complete } => {
             Show::Jobs { jobs: job::select(planner, jobs)?, when_complete: *when_complete }
         }
+        ast::Show::Rejects(id) => Show::Rejects(job::job_id(id)?),
         ast::Show::Users => Show::Users,
         ast::Show::Grants { target, users } => {
             let objects = match target {
@@ -80,6 +81,7 @@ mod tests {
         check("SHOW JOBS", "Jobs { jobs: All, when_complete: false }");
         check("SHOW JOB 7", "Jobs { jobs: One(7), when_complete: false }");
         check("SHOW JOB WHEN COMPLETE 7", "Jobs { jobs: One(7), when_complete: true }");
+        check("SHOW REJECTS FOR JOB 7", "Rejects(7)");
         check("SHOW USERS", "Users");
         check("SHOW GRANTS", "Grants { objects: [], users: [] }");
         check(

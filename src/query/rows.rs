@@ -30,6 +30,7 @@ pub struct Rows {
 
 enum Source {
     Batches(VecDeque<RecordBatch>),
+    Iterator(Box<dyn Iterator<Item = Result<RecordBatch>> + Send>),
     Stream(SendableRecordBatchStream),
 }
 
@@ -48,6 +49,14 @@ impl Rows {
             stop: None,
             failed: None,
         }
+    }
+
+    /// Returns the rows of batches of `schema` that are made as they are asked for.
+    pub fn from_batches(
+        schema: SchemaRef,
+        batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send>,
+    ) -> Self {
+        Self { schema, source: Source::Iterator(batches), stop: None, failed: None }
     }
 
     /// Returns the rows of a running query.
@@ -113,6 +122,7 @@ impl Rows {
     async fn fetch(&mut self) -> Result<Option<RecordBatch>> {
         let stream = match &mut self.source {
             Source::Batches(batches) => return Ok(batches.pop_front()),
+            Source::Iterator(batches) => return batches.next().transpose(),
             Source::Stream(stream) => stream,
         };
         let next = AssertUnwindSafe(stream.next()).catch_unwind();

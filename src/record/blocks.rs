@@ -7,6 +7,17 @@
 /// The bytes that one mask covers.
 pub(super) const BLOCK: usize = 64;
 
+/// The bytes that structure text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signs {
+    /// The quote.
+    pub(super) quote: u8,
+    /// The delimiter.
+    pub(super) delimiter: u8,
+    /// What ends lines.
+    pub(super) line_end: u8,
+}
+
 /// Where the bytes that structure a block stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Masks {
@@ -42,14 +53,13 @@ pub(super) mod avx512 {
     };
 
     use super::avx2::prefix_xor;
-    use super::{BLOCK, Masks};
-    use crate::record::dialect::QUOTE;
+    use super::{BLOCK, Masks, Signs};
 
     /// Writes the masks of each block to the entry of `masks` with the same index.
     #[target_feature(enable = "avx512f,avx512bw,avx2,pclmulqdq")]
-    pub(in crate::record) fn scan(blocks: &[[u8; BLOCK]], delimiter: u8, masks: &mut [Masks]) {
-        let [quote, delimiter, newline] =
-            [QUOTE, delimiter, b'\n'].map(|byte| _mm512_set1_epi8(byte.cast_signed()));
+    pub(in crate::record) fn scan(blocks: &[[u8; BLOCK]], signs: Signs, masks: &mut [Masks]) {
+        let [quote, delimiter, newline] = [signs.quote, signs.delimiter, signs.line_end]
+            .map(|byte| _mm512_set1_epi8(byte.cast_signed()));
         for (block, masks) in blocks.iter().zip(masks) {
             let bytes = load(block);
             let quotes = _mm512_cmpeq_epi8_mask(bytes, quote);
@@ -141,14 +151,13 @@ pub(super) mod avx2 {
         _mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setr_epi64x,
     };
 
-    use super::{BLOCK, Masks};
-    use crate::record::dialect::QUOTE;
+    use super::{BLOCK, Masks, Signs};
 
     /// Writes the masks of each block to the entry of `masks` with the same index.
     #[target_feature(enable = "avx2,pclmulqdq")]
-    pub(in crate::record) fn scan(blocks: &[[u8; BLOCK]], delimiter: u8, masks: &mut [Masks]) {
-        let [quote, delimiter, newline] =
-            [QUOTE, delimiter, b'\n'].map(|byte| _mm256_set1_epi8(byte.cast_signed()));
+    pub(in crate::record) fn scan(blocks: &[[u8; BLOCK]], signs: Signs, masks: &mut [Masks]) {
+        let [quote, delimiter, newline] = [signs.quote, signs.delimiter, signs.line_end]
+            .map(|byte| _mm256_set1_epi8(byte.cast_signed()));
         for (block, masks) in blocks.iter().zip(masks) {
             let low = load(block, 0);
             let high = load(block, 32);
@@ -195,16 +204,15 @@ pub(super) mod avx2 {
 
 /// Masks by 64-bit words of eight bytes.
 pub(super) mod words {
-    use super::{BLOCK, Masks, prefix_xor};
-    use crate::record::dialect::QUOTE;
+    use super::{BLOCK, Masks, Signs, prefix_xor};
 
     const LOW_BITS: u64 = u64::from_ne_bytes([0x7f; 8]);
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
 
     /// Writes the masks of each block to the entry of `masks` with the same index.
-    pub(in crate::record) fn scan(blocks: &[[u8; BLOCK]], delimiter: u8, masks: &mut [Masks]) {
+    pub(in crate::record) fn scan(blocks: &[[u8; BLOCK]], signs: Signs, masks: &mut [Masks]) {
         let [quote, delimiter, newline] =
-            [QUOTE, delimiter, b'\n'].map(|byte| u64::from(byte) * ONES);
+            [signs.quote, signs.delimiter, signs.line_end].map(|byte| u64::from(byte) * ONES);
         for (block, masks) in blocks.iter().zip(masks) {
             *masks = Masks::default();
             for (index, word) in block.as_chunks::<8>().0.iter().enumerate() {
@@ -249,29 +257,32 @@ mod tests {
             text in prop::collection::vec(
                 prop_oneof![Just(b'"'), Just(b'\n'), Just(b','), Just(b'-'), any::<u8>()], 192),
             delimiter in prop_oneof![Just(b','), 1_u8..128],
+            quote in prop_oneof![Just(b'"'), Just(b'-'), Just(0xff_u8)],
+            line_end in prop_oneof![Just(b'\n'), Just(b'\r')],
         ) {
+            let signs = Signs { quote, delimiter, line_end };
             let blocks = text.as_chunks::<BLOCK>().0;
             let expected: Vec<Masks> = blocks.iter().map(|block| Masks {
-                quotes: naive(block, b'"'),
-                odd: naive_odd(naive(block, b'"')),
+                quotes: naive(block, quote),
+                odd: naive_odd(naive(block, quote)),
                 delimiters: naive(block, delimiter),
-                newlines: naive(block, b'\n'),
+                newlines: naive(block, line_end),
             }).collect();
             let mut masks = vec![Masks::default(); blocks.len()];
-            words::scan(blocks, delimiter, &mut masks);
+            words::scan(blocks, signs, &mut masks);
             prop_assert_eq!(&masks, &expected);
             #[cfg(target_arch = "x86_64")]
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq") {
                 masks.fill(Masks::default());
                 #[expect(unsafe_code, reason = "the features were asked for on the line before")]
                 // SAFETY: the processor has the features.
-                unsafe { avx2::scan(blocks, delimiter, &mut masks) };
+                unsafe { avx2::scan(blocks, signs, &mut masks) };
                 prop_assert_eq!(&masks, &expected);
                 if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
                     masks.fill(Masks::default());
                     #[expect(unsafe_code, reason = "the features were asked for on the line before")]
                     // SAFETY: the processor has the features.
-                    unsafe { avx512::scan(blocks, delimiter, &mut masks) };
+                    unsafe { avx512::scan(blocks, signs, &mut masks) };
                     prop_assert_eq!(&masks, &expected);
                 }
             }

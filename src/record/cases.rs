@@ -74,7 +74,7 @@ fn check_error(dialect: &Dialect, text: &str, fields: usize, good: usize, messag
 
 #[test]
 fn d1_the_options_file_of_cockroachdb() {
-    let dialect = Dialect { delimiter: '|', comment: Some('#'), strict_quotes: false };
+    let dialect = Dialect { delimiter: '|', comment: Some('#'), ..Dialect::default() };
     let text = "1|2\n# second value should be null\n2|N\n# delimiter at EOL is allowed\n3|blah|\n\
                 4|\"quoted \"\" line\"\n5|\"quoted \"\" line\n\"\n6|\"quoted \"\" line\n\"|\n\
                 7|\"quoted \"\" line\n# with comment\n\"\n8|lazy \" quotes|\n9|\"lazy \"quotes\"|\n\
@@ -228,6 +228,21 @@ fn only_breaks_after_the_lazy_quote_count_as_swallowed() {
     check("x\n\"a\"b\nc\"\n", &[1]);
     check("\"a\nb", &[0]);
     check("\"a", &[]);
+}
+
+#[test]
+fn an_escape_makes_a_quote_or_itself_text_inside_quotes_alone() {
+    let dialect = Dialect { escape: Some(b'\\'), ..Dialect::default() };
+    let text = "\"a\\\"b\",c\\\"\n\"d\\\\\",\"e\\n\"\n\"f\"\"g\",\"h\\\",\ni\"\n";
+    check(&dialect, text, &[&["a\"b", "c\\\""], &["d\\", "e\\n"], &["f\"g", "h\",\ni"]]);
+    let dialect = Dialect { quote: Some(b'\''), escape: Some(b'"'), ..Dialect::default() };
+    check(&dialect, "'a \"\"b\"\" c','it\"'s'\n", &[&["a \"b\" c", "it's"]]);
+}
+
+#[test]
+fn without_a_quote_quotes_are_text() {
+    let dialect = Dialect { quote: None, strict_quotes: true, ..Dialect::default() };
+    check(&dialect, "\"a,b\"\n'c',\"\"\n", &[&["\"a", "b\""], &["'c'", "\"\""]]);
 }
 
 #[test]

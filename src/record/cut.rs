@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use memchr::memchr2;
 
-use super::dialect::{Dialect, Mark, QUOTE};
+use super::dialect::{Dialect, Mark};
 
 /// Returns the offset in `window`, which starts anywhere in a file, at which most probably a record
 /// (or a comment or blank line) starts: the first one after a line end outside quotes.
@@ -16,7 +16,7 @@ use super::dialect::{Dialect, Mark, QUOTE};
 /// ends outside quotes.
 pub fn guess_record_start(window: &[u8], dialect: &Dialect) -> Option<usize> {
     let outside = Walk::new(dialect).walk(window, false);
-    if (outside.oddities, outside.uneven) == (0, 0) {
+    if (outside.oddities, outside.uneven) == (0, 0) || dialect.quote.is_none() {
         return outside.start;
     }
     let inside = Walk::new(dialect).walk(window, true);
@@ -32,6 +32,9 @@ pub fn guess_record_start(window: &[u8], dialect: &Dialect) -> Option<usize> {
 struct Walk {
     delimiter: Mark,
     comment: Mark,
+    quote: Option<u8>,
+    escape: Option<u8>,
+    line_end: u8,
     /// The quotes met that a well-formed file does not have.
     oddities: usize,
     /// The whole records met that are wider or narrower than the one before.
@@ -48,6 +51,9 @@ impl Walk {
         Self {
             delimiter: Mark::new(Some(dialect.delimiter)),
             comment: Mark::new(dialect.comment),
+            quote: dialect.quote,
+            escape: dialect.escape.filter(|escape| Some(*escape) != dialect.quote),
+            line_end: dialect.line_end(),
             oddities: 0,
             uneven: 0,
             width: 0,
@@ -58,27 +64,35 @@ impl Walk {
 
     /// Reads the window, which starts inside quotes or not.
     fn walk(mut self, window: &[u8], inside: bool) -> Self {
-        let mut at = if inside { self.pass_quoted(window, 0) } else { 0 };
+        let mut at = match self.quote {
+            Some(quote) if inside => self.pass_quoted(window, 0, quote),
+            _ => 0,
+        };
         while at < window.len() {
-            at = if window[at] == QUOTE {
-                self.pass_quoted(window, at + 1)
-            } else {
-                self.pass_plain(window, at)
+            at = match self.quote {
+                Some(quote) if window[at] == quote => self.pass_quoted(window, at + 1, quote),
+                _ => self.pass_plain(window, at),
             };
         }
         self
     }
 
     /// Passes over a quoted field from inside its quotes; returns where the next field starts.
-    fn pass_quoted(&mut self, window: &[u8], mut at: usize) -> usize {
-        while let Some(length) = memchr::memchr(QUOTE, &window[at..]) {
+    fn pass_quoted(&mut self, window: &[u8], mut at: usize, quote: u8) -> usize {
+        let escape = self.escape.unwrap_or(quote);
+        while let Some(length) = memchr2(quote, escape, &window[at..]) {
             at += length + 1;
+            if window[at - 1] != quote {
+                let escaped = window.get(at).is_some_and(|byte| [quote, escape].contains(byte));
+                at += usize::from(escaped);
+                continue;
+            }
             if let Some(next) = self.pass_separator(window, at) {
                 return next;
             }
             match window.get(at) {
                 None => break,
-                Some(&QUOTE) => at += 1,
+                Some(byte) if *byte == quote => at += 1,
                 Some(_) => self.oddities += 1,
             }
         }
@@ -87,18 +101,24 @@ impl Walk {
 
     /// Passes over the rest of a field without quotes; returns where the next one starts.
     fn pass_plain(&mut self, window: &[u8], mut at: usize) -> usize {
-        let delimiter = self.delimiter.first().unwrap_or(b'\n');
+        let delimiter = self.delimiter.first().unwrap_or(self.line_end);
         let from = at;
-        while let Some(length) = memchr2(b'\n', delimiter, &window[at..]) {
+        while let Some(length) = memchr2(self.line_end, delimiter, &window[at..]) {
             at += length;
             if let Some(next) = self.pass_separator(window, at) {
-                self.oddities += memchr::memchr_iter(QUOTE, &window[from..at]).count();
+                self.count_oddities(&window[from..at]);
                 return next;
             }
             at += 1;
         }
-        self.oddities += memchr::memchr_iter(QUOTE, &window[from..]).count();
+        self.count_oddities(&window[from..]);
         window.len()
+    }
+
+    /// Counts the quotes of a field that does not start with one.
+    fn count_oddities(&mut self, field: &[u8]) {
+        let quotes = self.quote.map_or(0, |quote| memchr::memchr_iter(quote, field).count());
+        self.oddities += quotes;
     }
 
     /// Passes over the delimiter or line end at `at`, if there is one, and over comments after it.
@@ -108,14 +128,14 @@ impl Walk {
             return Some(at + self.delimiter.len());
         }
         let mut next = match (window.get(at), window.get(at + 1)) {
-            (Some(b'\n'), _) => at + 1,
+            (Some(byte), _) if *byte == self.line_end => at + 1,
             (Some(b'\r'), Some(b'\n')) => at + 2,
             _ => return None,
         };
         self.end_record(next);
         while self.comment.stands_at(window, next) {
             let rest = &window[next..];
-            next += memchr::memchr(b'\n', rest).map_or(rest.len(), |length| length + 1);
+            next += memchr::memchr(self.line_end, rest).map_or(rest.len(), |length| length + 1);
         }
         Some(next)
     }
@@ -226,6 +246,19 @@ mod tests {
         check("text\nmore\",1\n\"a\",2\n", Some(13));
         check("\",\"x\"\n1,\"y\"\n", Some(6));
         check("x\n\"\"y\"\"\nz\"\n1,2\n", Some(11));
+    }
+
+    #[test]
+    fn knows_other_quotes_and_escapes() {
+        let check = |window: &str, dialect: Dialect, expected| {
+            assert_eq!(guess_record_start(window.as_bytes(), &dialect), expected, "{window:?}");
+        };
+        let single = Dialect { quote: Some(b'\''), ..Dialect::default() };
+        check("text\nmore',1\n'a',2\n", single, Some(13));
+        let none = Dialect { quote: None, ..Dialect::default() };
+        check("text\nmore\",1\n\"a\",2\n", none, Some(5));
+        let escaped = Dialect { escape: Some(b'\\'), ..Dialect::default() };
+        check("\"x\\\",\n\\\"y\"\n1,2\n", escaped, Some(11));
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! How a CSV file is written: its delimiter, its comment character, its strictness about quotes.
+//! How a CSV file is written: its delimiter, its comment character, its quote and what escapes it.
 
 use super::error::{RecordError, RecordFault};
 
-/// The quote of every dialect.
-pub(super) const QUOTE: u8 = b'"';
+/// The quote unless another is given.
+const QUOTE: u8 = b'"';
 
-/// How a CSV file is written. The quote is always `"`.
+/// How a CSV file is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {
     /// The character between fields.
@@ -14,15 +14,39 @@ pub struct Dialect {
     pub comment: Option<char>,
     /// Refuses a quote that is neither around a field nor doubled inside one.
     pub strict_quotes: bool,
+    /// The byte around fields that hold delimiters, line ends or quotes; without one no field is
+    /// quoted. ASCII, and neither the delimiter nor the comment.
+    pub quote: Option<u8>,
+    /// The byte that, inside quotes, takes the meaning from a quote or itself that follows; before
+    /// anything else it is text. Doubled quotes are one quote with it or without. ASCII.
+    pub escape: Option<u8>,
+    /// Reads what breaks the rules as well as can be: short records are filled up, long ones cut, and a
+    /// quote that is not closed is text. Not together with strict quotes.
+    pub lenient: bool,
+    /// Lines end with a carriage return instead of a line feed.
+    pub carriage_returns: bool,
 }
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self { delimiter: ',', comment: None, strict_quotes: false }
+        Self {
+            delimiter: ',',
+            comment: None,
+            strict_quotes: false,
+            quote: Some(QUOTE),
+            escape: None,
+            lenient: false,
+            carriage_returns: false,
+        }
     }
 }
 
 impl Dialect {
+    /// Returns the byte that ends lines.
+    pub fn line_end(&self) -> u8 {
+        if self.carriage_returns { b'\r' } else { b'\n' }
+    }
+
     /// Checks that delimiter and comment can be told apart from each other and from line ends.
     ///
     /// A reader checks by itself when it meets the first record, so that a file without records is
@@ -82,7 +106,7 @@ mod tests {
     use super::*;
 
     fn check(delimiter: char, comment: Option<char>, usable: bool) {
-        let dialect = Dialect { delimiter, comment, strict_quotes: false };
+        let dialect = Dialect { delimiter, comment, ..Dialect::default() };
         assert_eq!(dialect.check().is_ok(), usable, "{dialect:?}");
     }
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::SqlState;
 
 /// A record that cannot be read, with its place in the piece that was given to the reader.
@@ -22,7 +24,7 @@ pub struct RecordError {
 }
 
 /// What is wrong with a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RecordFault {
     /// The delimiter or the comment character is not usable.
     Dialect,
@@ -39,6 +41,8 @@ pub enum RecordFault {
         lines: u64,
         /// The characters between the start of the line and the quote.
         column: usize,
+        /// The quote.
+        quote: char,
     },
     /// Strict quotes: a quote inside a quoted field that neither ends it nor is doubled, or the
     /// end of the file inside a quoted field.
@@ -47,10 +51,15 @@ pub enum RecordFault {
         lines: u64,
         /// The characters between the start of the line and the quote.
         column: usize,
+        /// The quote.
+        quote: char,
     },
+    /// A quoted field is not closed for longer than is looked for.
+    Endless,
     /// The piece is too large for 32-bit offsets.
     TooLong,
     /// The record breaks the rules of a format other than CSV.
+    #[serde(skip)]
     Format(Box<FormatFault>),
 }
 
@@ -125,6 +134,13 @@ impl RecordError {
 
     /// Returns the message, given the physical line on which the record starts.
     pub fn message(&self, first_line: u64) -> String {
+        self.fault.message(first_line)
+    }
+}
+
+impl RecordFault {
+    /// Returns the message, given the physical line on which the record starts.
+    pub fn message(&self, first_line: u64) -> String {
         let place = |lines: u64, column: usize| {
             let record = match lines {
                 0 => String::new(),
@@ -132,19 +148,22 @@ impl RecordError {
             };
             format!("{record}parse error on line {}, column {column}", first_line + lines)
         };
-        match &self.fault {
-            RecordFault::Format(fault) => fault.message.clone().into_owned(),
-            RecordFault::Dialect => "csv: invalid field or comment delimiter".to_owned(),
-            RecordFault::FieldCount { expected, got } => {
+        match self {
+            Self::Format(fault) => fault.message.clone().into_owned(),
+            Self::Dialect => "csv: invalid field or comment delimiter".to_owned(),
+            Self::FieldCount { expected, got } => {
                 format!("expected {expected} fields, got {got}")
             }
-            RecordFault::BareQuote { lines, column } => {
-                format!("{}: bare \" in non-quoted-field", place(*lines, *column))
+            Self::BareQuote { lines, column, quote } => {
+                format!("{}: bare {quote} in non-quoted-field", place(*lines, *column))
             }
-            RecordFault::StrayQuote { lines, column } => {
-                format!("{}: extraneous or missing \" in quoted-field", place(*lines, *column))
+            Self::StrayQuote { lines, column, quote } => {
+                format!("{}: extraneous or missing {quote} in quoted-field", place(*lines, *column))
             }
-            RecordFault::TooLong => {
+            Self::Endless => {
+                format!("quoted field is not closed within {} bytes", super::reader::LONGEST_RECORD)
+            }
+            Self::TooLong => {
                 format!("record is longer than {} bytes", super::reader::LONGEST_PIECE)
             }
         }

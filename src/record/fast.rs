@@ -6,14 +6,15 @@
 //! record has not the wanted number of fields, the run stops before the record and the exact
 //! reader takes over. So a run never decides what an odd record means.
 //!
-//! The delimiter must be one byte and no quote.
+//! The delimiter must be one byte and no quote, the quote must be one byte that the text may hold, and
+//! nothing may escape it but a second one. Where no field is quoted, the quote is a byte that the text
+//! does not hold.
 
 use memchr::memchr;
 
 #[cfg(target_arch = "x86_64")]
 use super::blocks::avx512::{FIELDS, spans};
-use super::blocks::{BLOCK, Masks, words};
-use super::dialect::QUOTE;
+use super::blocks::{BLOCK, Masks, Signs, words};
 use super::records::{Records, Spans, offset, push_bits, truncate_bits};
 
 /// The blocks that are scanned at once, at most: their masks stay in the nearest cache.
@@ -42,8 +43,8 @@ pub(super) enum Stop {
 /// How a run reads, the same for all runs of one call.
 #[derive(Clone, Copy)]
 pub(super) struct Settings {
-    /// The byte between fields.
-    pub(super) delimiter: u8,
+    /// The byte between fields and the one around them.
+    pub(super) signs: Signs,
     /// The first byte of a comment.
     pub(super) comment: Option<u8>,
     /// Records that start here or later are left.
@@ -189,7 +190,7 @@ impl<'a> Run<'a> {
     #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
     fn read_by_avx2(&mut self) -> Stop {
         self.read_blocks(
-            |blocks, delimiter, masks| super::blocks::avx2::scan(blocks, delimiter, masks),
+            |blocks, signs, masks| super::blocks::avx2::scan(blocks, signs, masks),
             Self::push_fields,
         )
     }
@@ -199,7 +200,7 @@ impl<'a> Run<'a> {
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
     fn read_by_avx512(&mut self) -> Stop {
         self.read_blocks(
-            |blocks, delimiter, masks| super::blocks::avx512::scan(blocks, delimiter, masks),
+            |blocks, signs, masks| super::blocks::avx512::scan(blocks, signs, masks),
             |run, base, separators, quotes| run.push_fields_at_once(base, separators, quotes),
         )
     }
@@ -209,17 +210,17 @@ impl<'a> Run<'a> {
     #[inline(always)]
     fn read_blocks(
         &mut self,
-        scan: impl Fn(&[[u8; BLOCK]], u8, &mut [Masks]),
+        scan: impl Fn(&[[u8; BLOCK]], Signs, &mut [Masks]),
         push: impl Fn(&mut Self, usize, u64, u64),
     ) -> Stop {
-        let delimiter = self.settings.delimiter;
+        let signs = self.settings.signs;
         let mut base = self.record;
         let mut masks = [Masks::default(); BATCH];
         let (mut blocks, rest) = self.bytes[base..].as_chunks::<BLOCK>();
         let mut size = FIRST_BATCH;
         while !blocks.is_empty() {
             let (batch, later) = blocks.split_at(size.min(blocks.len()));
-            scan(batch, delimiter, &mut masks);
+            scan(batch, signs, &mut masks);
             for masks in &masks[..batch.len()] {
                 if let Some(stop) = self.read_block(base, *masks, &push) {
                     return stop;
@@ -232,7 +233,7 @@ impl<'a> Run<'a> {
         // NUL is neither a quote, a line feed nor a delimiter.
         let mut last = [0; BLOCK];
         last[..rest.len()].copy_from_slice(rest);
-        scan(&[last], delimiter, &mut masks);
+        scan(&[last], signs, &mut masks);
         self.read_block(base, masks[0], &push).unwrap_or(Stop::Partial)
     }
 
@@ -314,6 +315,7 @@ impl<'a> Run<'a> {
             return self.push_doubled(base, separators);
         }
         let bytes = self.bytes;
+        let sign = self.settings.signs.quote;
         let base = offset(base);
         let mut field = self.field;
         while separators != 0 {
@@ -325,7 +327,7 @@ impl<'a> Run<'a> {
             for (index, span) in self.spans.spare::<{ Spans::STEP }>().iter_mut().enumerate() {
                 let end = base + separators.trailing_zeros();
                 let first = bytes.get(start as usize).copied().unwrap_or_default();
-                let quote = u32::from(first == QUOTE);
+                let quote = u32::from(first == sign);
                 *span = [start + quote, end.wrapping_sub(quote)];
                 quotes |= u64::from(quote) << index;
                 start = end + 1;
@@ -349,9 +351,10 @@ impl<'a> Run<'a> {
             return self.push_fields(base, separators, quotes);
         }
         let bytes = self.bytes;
+        let sign = self.settings.signs.quote;
         let base = offset(base);
         while separators != 0 {
-            let first = bytes.get(self.field as usize) == Some(&QUOTE);
+            let first = bytes.get(self.field as usize) == Some(&sign);
             let spare = self.spans.spare::<FIELDS>();
             let taken = spans(spare, separators, (base, self.field), (quotes, first));
             let count = taken.count_ones() as usize;
@@ -368,7 +371,7 @@ impl<'a> Run<'a> {
             let end = offset(base) + separators.trailing_zeros();
             separators &= separators - 1;
             if let Some(quoted) = &mut self.records.quoted {
-                let quote = self.bytes[self.field as usize] == QUOTE;
+                let quote = self.bytes[self.field as usize] == self.settings.signs.quote;
                 push_bits(quoted, self.spans.len(), u64::from(quote));
             }
             let span = self.unescape(self.field, end);
@@ -380,18 +383,19 @@ impl<'a> Run<'a> {
     /// Returns the span of the field from `start` to the separator at `end`, with doubled quotes
     /// taken out. A carriage return before a line feed stays in the span, as in `push_fields`.
     fn unescape(&mut self, start: u32, end: u32) -> [u32; 2] {
+        let sign = self.settings.signs.quote;
         let field = &self.bytes[start as usize..end as usize];
-        let Some(mut text) = field.strip_prefix(&[QUOTE]) else {
+        let Some(mut text) = field.strip_prefix(&[sign]) else {
             return [start, end];
         };
         let carriage_return = usize::from(text.ends_with(b"\r"));
         text = &text[..text.len() - 1 - carriage_return];
-        if memchr(QUOTE, text).is_none() {
+        if memchr(sign, text).is_none() {
             return [start + 1, end - 1];
         }
         let unescaped = &mut self.records.unescaped;
         let from = unescaped.len();
-        while let Some(quote) = memchr(QUOTE, text) {
+        while let Some(quote) = memchr(sign, text) {
             unescaped.extend_from_slice(&text[..=quote]);
             text = &text[quote + 2..];
         }
@@ -440,7 +444,7 @@ impl<'a> Run<'a> {
             return spans.len() == fields;
         }
         let [start, end] = spans[fields];
-        let quoted = start > 0 && bytes.get(start as usize - 1) == Some(&QUOTE);
+        let quoted = start > 0 && bytes.get(start as usize - 1) == Some(&self.settings.signs.quote);
         if start != end || quoted && keep_quoted {
             return false;
         }

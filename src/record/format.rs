@@ -37,6 +37,14 @@ impl TextFormat {
         }
     }
 
+    /// Returns the byte that ends lines.
+    pub fn line_end(&self) -> u8 {
+        match self {
+            Self::Csv(dialect) => dialect.line_end(),
+            _ => b'\n',
+        }
+    }
+
     /// Returns a reader of records that have `fields` fields.
     pub fn reader(&self, fields: usize) -> TextReader {
         match self {
@@ -100,6 +108,24 @@ impl TextReader {
             Self::Csv(reader) => Self::Csv(reader.with_quoted(quoted)),
             // The quotes of other formats mean nothing for NULL, or their readers know it.
             other => other,
+        }
+    }
+
+    /// Chooses whether records that cannot be read are left out, as `Reader::leaving_out` does.
+    #[must_use]
+    pub fn leaving_out(self, leave_out: bool) -> Self {
+        match self {
+            Self::Csv(reader) => Self::Csv(reader.leaving_out(leave_out)),
+            other => other,
+        }
+    }
+
+    /// Returns where the line after the record at `start` starts, as `Reader::record_end` does; the end
+    /// of the bytes where records are no lines.
+    pub fn record_end(&mut self, bytes: &[u8], start: usize) -> usize {
+        match self {
+            Self::Csv(reader) => reader.record_end(bytes, start, true),
+            _ => bytes.len(),
         }
     }
 

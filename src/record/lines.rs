@@ -2,7 +2,17 @@
 
 /// Returns the number of line feeds in `bytes`.
 pub fn count_lines(bytes: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', bytes).count() as u64
+    count_line_ends(bytes, b'\n')
+}
+
+/// Returns the number of lines in `bytes` that end with `line_end`.
+pub fn count_line_ends(bytes: &[u8], line_end: u8) -> u64 {
+    memchr::memchr_iter(line_end, bytes).count() as u64
+}
+
+/// Returns whether the lines of a file that starts with `head` end with carriage returns alone.
+pub fn ends_lines_with_carriage_returns(head: &[u8]) -> bool {
+    memchr::memchr(b'\n', head).is_none() && memchr::memchr(b'\r', head).is_some()
 }
 
 /// Returns the number of line feeds in `bytes` before `offset`; the physical line of that byte is
@@ -30,6 +40,14 @@ mod tests {
         assert_eq!(count_lines(b"a\nb\r\n\n"), 3);
         assert_eq!(count_lines_to(b"a\nb\nc", 2), 1);
         assert_eq!(count_lines_to(b"a\nb\nc", 99), 2);
+    }
+
+    #[test]
+    fn knows_files_of_carriage_returns() {
+        assert!(ends_lines_with_carriage_returns(b"a,b\rc,d\r"));
+        assert!(!ends_lines_with_carriage_returns(b"a,b\r\nc,d\r"));
+        assert!(!ends_lines_with_carriage_returns(b"a,b"));
+        assert_eq!(count_line_ends(b"a\rb\nc\r", b'\r'), 2);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod fast;
 mod format;
 mod json;
 mod json_scan;
+mod lenient;
 mod lines;
 mod pgcopy;
 mod reader;
@@ -30,6 +31,8 @@ mod write;
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod pollution;
 #[cfg(test)]
 mod properties;
 
@@ -45,9 +48,11 @@ pub use dump::{
 pub use error::{FormatFault, RecordError, RecordFault};
 pub use format::{TextFormat, TextReader};
 pub use json::{JsonField, JsonForm, JsonFormat};
-pub use lines::{count_lines, count_lines_to, strip_bom};
+pub use lines::{
+    count_line_ends, count_lines, count_lines_to, ends_lines_with_carriage_returns, strip_bom,
+};
 pub use pgcopy::PgCopyFormat;
 pub use reader::Reader;
-pub use records::Records;
+pub use records::{Records, Repairs};
 pub use row::{RowLayout, RowStyle, RowWriter};
 pub use write::CsvWriter;

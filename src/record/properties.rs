@@ -78,7 +78,8 @@ fn reference(text: &[u8], dialect: &Dialect) -> Reading {
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     let delimiter = dialect.delimiter.to_string().into_bytes();
     let comment = dialect.comment.map(|comment| comment.to_string().into_bytes());
-    let mut reference = Reference { text, delimiter, strict: dialect.strict_quotes, at: 0 };
+    let Dialect { quote, escape, strict_quotes: strict, .. } = *dialect;
+    let mut reference = Reference { text, delimiter, strict, quote, escape, at: 0 };
     let mut rows = Vec::new();
     while reference.at < text.len() {
         let rest = &text[reference.at..];
@@ -88,7 +89,7 @@ fn reference(text: &[u8], dialect: &Dialect) -> Reading {
             let start = reference.at;
             match reference.row() {
                 Ok(row) => rows.push(row),
-                Err(what) => return (rows, Some((start, reference.message(start, what)))),
+                Err(what) => return (rows, Some((start, reference.message(start, &what)))),
             }
         }
     }
@@ -99,16 +100,22 @@ struct Reference<'a> {
     text: &'a [u8],
     delimiter: Vec<u8>,
     strict: bool,
+    quote: Option<u8>,
+    escape: Option<u8>,
     at: usize,
 }
 
 impl Reference<'_> {
-    fn row(&mut self) -> Result<Row, &'static str> {
+    fn row(&mut self) -> Result<Row, String> {
         let mut row =
             Row { start: self.at, cells: Vec::new(), quoted: Vec::new(), swallowed: false };
         loop {
-            let quoted = self.take(b"\"");
-            let (cell, swallowed) = if quoted { self.quoted()? } else { (self.plain()?, false) };
+            let quote = self.quote.filter(|quote| self.take(&[*quote]));
+            let quoted = quote.is_some();
+            let (cell, swallowed) = match quote {
+                Some(quote) => self.quoted(quote)?,
+                None => (self.plain()?, false),
+            };
             row.cells.push(cell);
             row.quoted.push(quoted);
             row.swallowed |= swallowed;
@@ -120,11 +127,11 @@ impl Reference<'_> {
         }
     }
 
-    fn plain(&mut self) -> Result<Vec<u8>, &'static str> {
+    fn plain(&mut self) -> Result<Vec<u8>, String> {
         let start = self.at;
         let mut fault = None;
         while !self.ends_field(self.at) {
-            if self.strict && self.text[self.at] == b'"' {
+            if self.strict && Some(self.text[self.at]) == self.quote {
                 fault.get_or_insert(self.at);
             }
             self.at += 1;
@@ -133,19 +140,22 @@ impl Reference<'_> {
             None => Ok(self.text[start..self.at].to_vec()),
             Some(at) => {
                 self.at = at;
-                Err("bare \" in non-quoted-field")
+                Err(format!("bare {} in non-quoted-field", char::from(self.text[at])))
             }
         }
     }
 
-    fn quoted(&mut self) -> Result<(Vec<u8>, bool), &'static str> {
-        let stray = "extraneous or missing \" in quoted-field";
+    fn quoted(&mut self, quote: u8) -> Result<(Vec<u8>, bool), String> {
+        let stray = format!("extraneous or missing {} in quoted-field", char::from(quote));
+        let escape = self.escape.unwrap_or(quote);
         let mut cell = Vec::new();
         let mut after_lazy = None;
         while let Some(byte) = self.text.get(self.at).copied() {
-            if self.take(b"\"\"") {
-                cell.push(b'"');
-            } else if byte != b'"' {
+            if self.take(&[quote, quote]) || self.take(&[escape, quote]) {
+                cell.push(quote);
+            } else if escape != quote && self.take(&[escape, escape]) {
+                cell.push(escape);
+            } else if byte != quote {
                 cell.push(byte);
                 self.at += 1;
             } else if self.ends_field(self.at + 1) {
@@ -220,7 +230,7 @@ fn counted((rows, error): Reading, fields: usize, keep_quoted: bool) -> Reading 
 fn nasty_text() -> impl Strategy<Value = Vec<u8>> {
     let token = prop_oneof![
         6 => Just("\""), 4 => Just(","), 4 => Just("\n"), 2 => Just("\r\n"), 2 => Just("\r"),
-        2 => Just("#"), 1 => Just("\u{2713}"), 1 => Just("\u{2714}"), 1 => Just("\u{a7}"),
+        2 => Just("#"), 3 => Just("'"), 2 => Just("\\"), 1 => Just("\\\""), 1 => Just("\u{2713}"), 1 => Just("\u{2714}"), 1 => Just("\u{a7}"),
         1 => Just("\u{feff}"), 1 => Just("\0"), 3 => Just("a"), 2 => Just("bc"), 1 => Just(" "),
         1 => Just("\"\""), 1 => Just("\","), 1 => Just("\"\n"),
         1 => Just("0123456789012345678901234567890123456789012345678901234567890123456789"),
@@ -252,11 +262,16 @@ fn any_dialect() -> impl Strategy<Value = Dialect> {
         prop_oneof![5 => Just(','), 1 => Just('\u{2713}'), 1 => Just('"'), 1 => Just('a')];
     let comment = prop_oneof![
         3 => Just(None), 3 => Just(Some('#')), 1 => Just(Some('\u{a7}')), 1 => Just(Some('"'))];
-    (delimiter, comment, any::<bool>())
-        .prop_map(|(delimiter, comment, strict_quotes)| Dialect {
+    let quote = prop_oneof![4 => Just(Some(b'"')), 1 => Just(Some(b'\'')), 1 => Just(None)];
+    let escape = prop_oneof![3 => Just(None), 1 => Just(Some(b'\\')), 1 => Just(Some(b'"')), 1 => Just(Some(b'\''))];
+    (delimiter, comment, any::<bool>(), quote, escape)
+        .prop_map(|(delimiter, comment, strict_quotes, quote, escape)| Dialect {
             delimiter,
             comment,
             strict_quotes,
+            quote,
+            escape: escape.filter(|_| quote.is_some()),
+            ..Dialect::default()
         })
         .prop_filter("usable", |dialect| dialect.check().is_ok())
 }
@@ -385,6 +400,82 @@ proptest! {
             for reader in [Reader::new(dialect.clone(), 3), Reader::new(dialect, 3).exactly()] {
                 check_sizes(reader, &text, &expected)?;
             }
+        }
+    }
+}
+
+/// Prints rows with every cell in quotes, quotes and escapes escaped.
+fn print_escaped(rows: &[Vec<String>], quote: char, escape: char, always: bool) -> Vec<u8> {
+    let mut text = String::new();
+    for row in rows {
+        for (position, cell) in row.iter().enumerate() {
+            text += if position > 0 { "," } else { "" };
+            if !always && !cell.is_empty() && !cell.contains([',', '\r', '\n', quote]) {
+                text += cell;
+                continue;
+            }
+            text.push(quote);
+            for character in cell.chars() {
+                if character == quote || character == escape {
+                    text.push(escape);
+                }
+                text.push(character);
+            }
+            text.push(quote);
+        }
+        text.push('\n');
+    }
+    text.into_bytes()
+}
+
+proptest! {
+    #![proptest_config(cases(10))]
+
+    #[test]
+    fn the_csv_crate_agrees_about_other_quotes_and_escapes(
+        (mut rows, _, always) in well_formed(), quote in prop_oneof![Just(b'"'), Just(b'\''), Just(b'|')],
+        escape in prop_oneof![Just(b'\\'), Just(b'^')], doubled in any::<bool>(),
+    ) {
+        let escape = if doubled { quote } else { escape };
+        for cell in rows.iter_mut().flatten().filter(|cell| cell.contains('a')) {
+            *cell = cell.replace('a', &format!("{}{}", char::from(escape), char::from(quote)));
+        }
+        let text = print_escaped(&rows, char::from(quote), char::from(escape), always);
+        let mut judge = csv::ReaderBuilder::new();
+        judge.has_headers(false).quote(quote).double_quote(doubled).escape(
+            if doubled { None } else { Some(escape) });
+        let expected: Vec<Vec<Vec<u8>>> = judge
+            .from_reader(text.as_slice())
+            .byte_records()
+            .map(|record| record.unwrap().iter().map(<[u8]>::to_vec).collect())
+            .collect();
+        let dialect = Dialect {
+            quote: Some(quote), escape: (!doubled).then_some(escape), ..Dialect::default()
+        };
+        for strict_quotes in [false, true] {
+            let dialect = Dialect { strict_quotes, ..dialect.clone() };
+            for reader in [Reader::new(dialect.clone(), 3), Reader::new(dialect, 3).exactly()] {
+                check_sizes(reader, &text, &expected)?;
+            }
+        }
+    }
+
+    #[test]
+    fn the_csv_crate_agrees_where_nothing_is_quoted(
+        rows in prop::collection::vec(prop::collection::vec("[a-z\"'\u{2713}\u{ff}]{1,40}", 3..=3), 0..25),
+        broken in any::<bool>(),
+    ) {
+        let mut text: Vec<u8> =
+            rows.iter().flat_map(|row| (row.join(",") + "\n").into_bytes()).collect();
+        if broken && let Some(byte) = text.first_mut() {
+            *byte = 0xff;
+        }
+        let expected: Vec<Vec<Vec<u8>>> = csv::ReaderBuilder::new()
+            .has_headers(false).quoting(false).from_reader(text.as_slice()).byte_records()
+            .map(|record| record.unwrap().iter().map(<[u8]>::to_vec).collect()).collect();
+        let dialect = Dialect { quote: None, ..Dialect::default() };
+        for reader in [Reader::new(dialect.clone(), 3), Reader::new(dialect, 3).exactly()] {
+            check_sizes(reader, &text, &expected)?;
         }
     }
 }

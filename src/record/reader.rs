@@ -2,17 +2,25 @@
 
 use std::ops::Range;
 
-use memchr::memrchr;
+use memchr::{memchr, memrchr};
 
-use super::dialect::{Dialect, Mark, QUOTE};
+use super::blocks::Signs;
+use super::dialect::{Dialect, Mark};
 use super::error::{RecordError, RecordFault};
 use super::exact::{Exact, Field, Line, Outcome};
 use super::fast::{Run, Settings, Stop, Vectors, vectors};
-use super::lines::{count_characters, count_lines};
+use super::lines::{count_characters, count_line_ends};
 use super::records::{Records, Spans, offset, push_bits, truncate_bits};
 
 /// The longest piece that can be read: offsets into it and behind it must fit 32 bits.
 pub(super) const LONGEST_PIECE: usize = (u32::MAX / 2) as usize;
+
+/// The longest record that is waited for where a faulty one does not end the reading: a quote that is
+/// not closed must not take the rest of the file.
+pub(super) const LONGEST_RECORD: usize = 16 << 20;
+
+/// What stands for the quote in text without quotes: no byte of UTF-8.
+const NO_QUOTE: u8 = 0xff;
 
 /// Reads the records of one file, piece by piece.
 ///
@@ -20,26 +28,30 @@ pub(super) const LONGEST_PIECE: usize = (u32::MAX / 2) as usize;
 /// mark, see `strip_bom`). The caller moves what was not consumed to the front of the next piece,
 /// and makes the piece larger, doubling it, if nothing was consumed.
 pub struct Reader {
-    dialect: Dialect,
-    fields: usize,
+    pub(super) dialect: Dialect,
+    pub(super) fields: usize,
     comment: Mark,
-    exact: Exact,
+    pub(super) exact: Exact,
     /// Whether the dialect is one for bit masks.
     fast: bool,
+    /// A byte that no piece may hold to be read by bit masks: what escapes quotes, or stands for them.
+    forbidden: Option<u8>,
     /// The instructions for faster bit masks that the processor has.
     vectors: Vectors,
-    keep_quoted: bool,
+    pub(super) keep_quoted: bool,
+    /// Whether faulty records are left out and told in `Records::faults`.
+    leave_out: bool,
 }
 
 /// A stretch of bytes with what is known about its end.
 #[derive(Clone, Copy)]
-struct Piece<'a> {
-    bytes: &'a [u8],
+pub(super) struct Piece<'a> {
+    pub(super) bytes: &'a [u8],
     /// Where reading starts.
     start: usize,
     /// Where the text ends: before a lone carriage return at the end of the file.
-    end: usize,
-    at_end: bool,
+    pub(super) end: usize,
+    pub(super) at_end: bool,
 }
 
 impl<'a> Piece<'a> {
@@ -48,12 +60,12 @@ impl<'a> Piece<'a> {
         Self { bytes, start, end, at_end }
     }
 
-    fn text(self) -> &'a [u8] {
+    pub(super) fn text(self) -> &'a [u8] {
         &self.bytes[..self.end]
     }
 
     /// Returns `at`, or the end of the bytes if nothing but the lone carriage return is left.
-    fn consumed(self, at: usize) -> usize {
+    pub(super) fn consumed(self, at: usize) -> usize {
         if at >= self.end { self.bytes.len() } else { at }
     }
 }
@@ -61,15 +73,22 @@ impl<'a> Piece<'a> {
 impl Reader {
     /// Returns a reader of records that have `fields` fields.
     pub fn new(dialect: Dialect, fields: usize) -> Self {
-        let one_byte = dialect.delimiter.is_ascii() && dialect.delimiter != char::from(QUOTE);
+        let one_byte = dialect.delimiter.is_ascii()
+            && dialect.quote.is_none_or(|quote| dialect.delimiter != char::from(quote));
+        let forbidden = match dialect.quote {
+            None => Some(NO_QUOTE),
+            Some(quote) => dialect.escape.filter(|escape| *escape != quote),
+        };
         Self {
             fields,
             comment: Mark::new(dialect.comment),
             exact: Exact::new(&dialect),
             fast: one_byte && fields > 0,
+            forbidden,
             vectors: vectors(),
             dialect,
             keep_quoted: false,
+            leave_out: false,
         }
     }
 
@@ -78,6 +97,15 @@ impl Reader {
     #[must_use]
     pub fn with_quoted(mut self, quoted: bool) -> Self {
         self.keep_quoted = quoted;
+        self
+    }
+
+    /// Chooses whether a record that cannot be read ends the reading, or is left out and told in
+    /// `Records::faults`. In the second case reading goes on behind it; where a quote is at fault, with
+    /// the next line.
+    #[must_use]
+    pub fn leaving_out(mut self, leave_out: bool) -> Self {
+        self.leave_out = leave_out;
         self
     }
 
@@ -108,7 +136,7 @@ impl Reader {
     /// follow if `at_end`. Returns where the next line starts that was not read, or the record that
     /// is not whole: everything before it is consumed, comments and blank lines included. One extra
     /// empty field at the end of a record is dropped; any other difference from the wanted number
-    /// is an error. On an error `records` holds the good records before the wrong one.
+    /// is an error, unless the dialect is lenient. On an error `records` holds the good records before the wrong one.
     #[expect(clippy::too_many_arguments, reason = "offsets and counts that change with each call")]
     pub fn read(
         &mut self,
@@ -123,7 +151,11 @@ impl Reader {
         records.quoted = self.keep_quoted.then(|| records.quoted.take().unwrap_or_default());
         let mut spans = records.restart(self.fields);
         let settings = Settings {
-            delimiter: u8::try_from(self.dialect.delimiter).unwrap_or_default(),
+            signs: Signs {
+                quote: self.dialect.quote.unwrap_or(NO_QUOTE),
+                delimiter: u8::try_from(self.dialect.delimiter).unwrap_or_default(),
+                line_end: self.dialect.line_end(),
+            },
             comment: self.comment.first(),
             limit,
             max_records,
@@ -145,18 +177,23 @@ impl Reader {
         records: &mut Records,
         spans: &mut Spans,
     ) -> Result<usize, RecordError> {
+        let forbidden = |byte| memchr(byte, &piece.bytes[piece.start..]).is_some();
+        let fast = self.fast && !self.forbidden.is_some_and(forbidden);
+        self.exact.endless = usize::MAX;
         // After fruitless runs a growing number of records is read exactly before the next try.
         let (mut exactly, mut patience) = (0_u32, 1);
         let mut at = piece.start;
         loop {
-            if records.count >= settings.max_records {
+            let max_records = settings.max_records.saturating_sub(records.faults.len());
+            if records.count >= max_records {
                 return Ok(at);
             }
+            let settings = Settings { max_records, ..settings };
             at = match self.skip_lines(piece, at, settings.limit) {
                 Ok(at) => at,
                 Err(at) => return Ok(at),
             };
-            if self.fast && exactly == 0 {
+            if fast && exactly == 0 {
                 let before = records.count;
                 let (stop, next) = Run::new(piece.bytes, at, settings, records, spans).read();
                 at = next;
@@ -169,15 +206,56 @@ impl Reader {
                     Stop::Partial | Stop::Unusual => exactly = patience,
                 }
             }
-            match self.read_exactly(piece, at, records.count)? {
+            match self.take_exactly(piece, at, records, spans)? {
                 None => return Ok(at),
                 Some(next) => {
-                    self.push_record(piece, at..next, records, spans)?;
                     at = next;
                     exactly = exactly.saturating_sub(1);
                 }
             }
         }
+    }
+
+    /// Reads the record at `at` into `records`, or notes its fault; returns where the next line starts,
+    /// or `None` if more bytes are needed.
+    fn take_exactly(
+        &mut self,
+        piece: Piece<'_>,
+        at: usize,
+        records: &mut Records,
+        spans: &mut Spans,
+    ) -> Result<Option<usize>, RecordError> {
+        if self.dialect.lenient {
+            return Ok(self.take_leniently(piece, at, records, spans));
+        }
+        let error = match self.read_exactly(piece, at, records.count) {
+            Ok(None) if self.leave_out && piece.end - at > LONGEST_RECORD => {
+                RecordError::at(records.count, at, at, RecordFault::Endless)
+            }
+            Ok(None) => return Ok(None),
+            Ok(Some(next)) => match self.push_record(piece, at..next, records, spans) {
+                Ok(()) => return Ok(Some(next)),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        if !self.leave_out {
+            return Err(error);
+        }
+        let next = match error.next {
+            Some(next) if !self.exact.swallows_lines(piece.text(), at, next) => Some(next),
+            _ => {
+                // Behind a quote at fault nobody knows where a record starts: most probably in the next
+                // line, since few records have several.
+                let next = self.exact.next_line(piece.text(), at, piece.at_end);
+                next.map(|next| piece.consumed(next))
+            }
+        };
+        if let Some(behind) = next {
+            let offset = error.offset.min(behind);
+            records.faults.push(RecordError { offset, next, ..error });
+        }
+        Ok(next)
     }
 
     /// Reads the record that starts at `start`, or after the comments and blank lines there,
@@ -191,6 +269,7 @@ impl Reader {
         at_end: bool,
     ) -> Result<Option<(Vec<Vec<u8>>, usize)>, RecordError> {
         let piece = self.open_piece(bytes, start, at_end)?;
+        self.exact.endless = usize::MAX;
         let Ok(at) = self.skip_lines(piece, start, usize::MAX) else {
             return Ok(None);
         };
@@ -210,6 +289,7 @@ impl Reader {
     /// is not whole that is the end of the bytes.
     pub fn record_end(&mut self, bytes: &[u8], start: usize, at_end: bool) -> usize {
         let piece = Piece::new(bytes, start, at_end);
+        self.exact.endless = usize::MAX;
         match self.exact.read(piece.text(), start, at_end) {
             Outcome::Record(next) => piece.consumed(next),
             Outcome::Incomplete | Outcome::Fault { .. } => bytes.len(),
@@ -252,7 +332,7 @@ impl Reader {
 
     /// Reads the record at `at` into `self.exact`; returns where the next line starts, or `None` if
     /// the record is not whole.
-    fn read_exactly(
+    pub(super) fn read_exactly(
         &mut self,
         piece: Piece<'_>,
         at: usize,
@@ -264,17 +344,18 @@ impl Reader {
             Outcome::Fault { offset, bare } => (offset, bare),
         };
         let before = &piece.bytes[at..offset];
-        let lines = count_lines(before);
-        let line = memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+        let lines = count_line_ends(before, self.dialect.line_end());
+        let line = memrchr(self.dialect.line_end(), before).map_or(0, |newline| newline + 1);
         let column = count_characters(&before[line..]);
+        let quote = char::from(self.dialect.quote.unwrap_or_default());
         Err(RecordError::at(
             record,
             at,
             offset,
             if bare {
-                RecordFault::BareQuote { lines, column }
+                RecordFault::BareQuote { lines, column, quote }
             } else {
-                RecordFault::StrayQuote { lines, column }
+                RecordFault::StrayQuote { lines, column, quote }
             },
         ))
     }
@@ -304,6 +385,21 @@ impl Reader {
             let (record, start) = (records.count, range.start);
             return Err(RecordError { record, start, offset, next, fault });
         }
+        let fields = fields.len();
+        self.push_fields(piece, (range.start, fields), records, spans);
+        Ok(())
+    }
+
+    /// Adds the first `count` fields of the record in `self.exact`, which starts at `start`.
+    pub(super) fn push_fields(
+        &self,
+        piece: Piece<'_>,
+        (start, count): (usize, usize),
+        records: &mut Records,
+        spans: &mut Spans,
+    ) {
+        let exact = &self.exact;
+        let fields = &exact.fields[..count];
         let copied = piece.bytes.len() + records.unescaped.len();
         for field in fields {
             if let Some(quoted) = &mut records.quoted {
@@ -313,11 +409,16 @@ impl Reader {
             spans.push([offset(base + field.start), offset(base + field.end)]);
         }
         records.unescaped.extend_from_slice(&exact.unescaped);
-        records.starts.push(offset(range.start));
+        for _ in count..self.fields {
+            if let Some(quoted) = &mut records.quoted {
+                push_bits(quoted, spans.len(), 0);
+            }
+            spans.push([offset(start); 2]);
+        }
+        records.starts.push(offset(start));
         if exact.swallowed {
             records.swallowed.push(offset(records.count));
         }
         records.count += 1;
-        Ok(())
     }
 }

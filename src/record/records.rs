@@ -1,5 +1,7 @@
 //! Where the fields of a piece lie: the table of positions that `types` decodes columns from.
 
+use super::error::RecordError;
+
 /// The records of one piece, row by row. Reused between calls: cleared, not freed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Records {
@@ -30,6 +32,30 @@ pub struct Records {
     /// a quoted field after a quote that neither ended the field nor was doubled, or in a quoted
     /// field that the file ended in.
     pub swallowed: Vec<u32>,
+    /// The records that are left out because they cannot be read, in order; filled only on request.
+    pub faults: Vec<RecordError>,
+    /// What lenient reading has repaired.
+    pub repairs: Repairs,
+}
+
+/// How often lenient reading had to repair a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// Records that were filled up.
+    pub filled: u64,
+    /// Records that were cut.
+    pub cut: u64,
+    /// Records in which a quote was taken for text.
+    pub quotes: u64,
+}
+
+impl Repairs {
+    /// Adds what was repaired elsewhere.
+    pub fn add(&mut self, other: Self) {
+        self.filled += other.filled;
+        self.cut += other.cut;
+        self.quotes += other.quotes;
+    }
 }
 
 impl Records {
@@ -55,6 +81,8 @@ impl Records {
         self.ended = false;
         self.unescaped.clear();
         self.swallowed.clear();
+        self.faults.clear();
+        self.repairs = Repairs::default();
         if let Some(quoted) = &mut self.quoted {
             quoted.clear();
         }

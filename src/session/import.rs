@@ -209,9 +209,15 @@ fn result(imported: &Imported) -> Table {
         "system_records",
         "bytes",
     ]);
+    let status = match imported.trial {
+        None => "succeeded",
+        Some(trial) if trial.would_fail => "would fail",
+        Some(_) => "would succeed",
+    };
+    let job = Cell::Int(imported.job.0.cast_signed());
     table.row([
-        Cell::Int(imported.job.0.cast_signed()),
-        "succeeded".into(),
+        if imported.trial.is_some() { Cell::Null } else { job },
+        status.into(),
         Cell::Float(1.0),
         Cell::Int(imported.rows.cast_signed()),
         Cell::Int(imported.index_entries.cast_signed()),

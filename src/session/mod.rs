@@ -14,6 +14,7 @@ mod import_properties;
 mod insert;
 mod jobs;
 mod names;
+mod rejects;
 mod show;
 mod table;
 mod timer;

@@ -127,6 +127,9 @@ impl Session {
             Show::Jobs { jobs, when_complete } => {
                 return self.show_jobs(&jobs, when_complete).await;
             }
+            Show::Rejects(id) => {
+                return Ok(Outcome::Rows { rows: self.rejects(id)?, tag: "SHOW" });
+            }
             Show::Users => users(&view),
             Show::Grants { objects, users } => grants(&view, &objects, &users),
             Show::ClusterSetting(name) => {

@@ -16,6 +16,7 @@ mod cloud;
 mod compression;
 #[cfg(test)]
 mod distant;
+mod encoding;
 mod failure;
 mod file;
 mod folder;
@@ -36,6 +37,7 @@ mod web;
 pub use access::{Access, AccessOptions};
 pub use cloud::ObjectPlace;
 pub use compression::{Compression, DecompressLimits, decompress};
+pub use encoding::{DecodedText, Malformed, TextEncoding, announced_encoding};
 pub use failure::{io_error, wrap_error};
 pub use file::{Identity, SourceFile, SourceReader};
 pub use location::{HttpPlace, LocalPath, Location, NodelocalPath};

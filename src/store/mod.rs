@@ -16,6 +16,7 @@ mod panic;
 mod parquet_file;
 mod parquet_output;
 mod recovery;
+mod rejects;
 mod rows;
 mod segment;
 #[expect(clippy::module_inception, reason = "the folder is named for what this file holds")]
@@ -31,6 +32,7 @@ pub use claim::TableClaim;
 pub use manifest::{ColumnStatistics, Manifest, RowIds, Segment};
 pub use parquet_file::{ParquetFile, ParquetRows};
 pub use parquet_output::{PageCompression, ParquetWriter};
+pub use rejects::RejectsFile;
 pub use segment::{
     ColumnFilter, ColumnRange, ScanRequest, SegmentColumn, SegmentScan, SegmentWriter,
 };

@@ -16,6 +16,7 @@ use super::garbage::table_directory;
 use super::garbage::{DATA, Files, SegmentFile, remove_orphans, remove_temporary_files};
 use super::lock::NameTag;
 use super::manifest::{Manifest, ManifestRow, Segment, encode_segment};
+use super::rejects::remove_orphaned_rejects;
 use super::rows::{self, Counters};
 use super::segment::OpenFiles;
 use super::view::{Loader, Slot, View};
@@ -110,7 +111,11 @@ impl Store {
         let highest = remove_orphans(&self.path, &named)?;
         self.next_segment.store(highest + 1, Ordering::Relaxed);
         let (mut stopped, mut ended, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        let mut with_rejects = HashSet::new();
         for job in rows::jobs(self.loader.catalog.path(), rows)? {
+            if job.rejected > 0 {
+                with_rejects.insert(job.id.0);
+            }
             match job.status {
                 // What checkpoints name is needed when the job goes on.
                 JobStatus::Running if job.checkpoints > 0 => {
@@ -125,6 +130,7 @@ impl Store {
                 JobStatus::Failed | JobStatus::Succeeded | JobStatus::Canceled => {}
             }
         }
+        remove_orphaned_rejects(&self.path, &with_rejects);
         remove_temporary_files(&self.path, &ended, &kept);
         if stopped.is_empty() {
             return Ok(Vec::new());

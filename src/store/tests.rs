@@ -347,6 +347,7 @@ fn job(id: JobId, status: JobStatus, temp: &Path) -> JobRecord {
         temp_directories: vec![temp.to_str().unwrap().to_owned()],
         resume: None,
         checkpoints: 0,
+        rejected: 0,
     }
 }
 

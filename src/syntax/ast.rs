@@ -601,6 +601,8 @@ pub enum Show {
         /// Whether to wait until they have ended.
         when_complete: bool,
     },
+    /// `SHOW REJECTS FOR JOB id`.
+    Rejects(Value),
     /// `SHOW USERS`.
     Users,
     /// `SHOW GRANTS [ON target] [FOR users]`.

@@ -297,6 +297,7 @@ fn print_show(show: &Show) -> String {
                 Jobs::All | Jobs::Type(_) => "SHOW JOBS".to_owned(),
             }
         }
+        Show::Rejects(id) => format!("SHOW REJECTS FOR JOB {}", value(id)),
         Show::Users => "SHOW USERS".to_owned(),
         Show::Grants { target, users } => {
             let on = target.as_ref().map(|target| format!(" ON {}", print_target(target)));

@@ -37,6 +37,7 @@ pub(super) fn show(scanned: &Scanned<'_>, node: &Node<'_>) -> Result<Show> {
         Rule::show_job => {
             Show::Jobs { jobs: job(&node)?, when_complete: node.has(Rule::kw_complete) }
         }
+        Rule::show_rejects => Show::Rejects(node.require(Rule::job_id)?.value()?),
         Rule::show_users => Show::Users,
         Rule::show_grants => grants(&node)?,
         Rule::show_isolation => variable("transaction_isolation", &node),

@@ -47,7 +47,7 @@ const UNSUPPORTED: &[(&str, bool)] = &[
     ("SET SESSION CHARACTERISTICS", false), ("SET TRACING", false), ("SET TRANSACTION", false),
     ("SHOW AUTOMATIC JOBS", false), ("SHOW BACKUP", false), ("SHOW FUNCTIONS", false),
     ("SHOW PARTITIONS", false), ("SHOW QUERIES", false), ("SHOW RANGES", false),
-    ("SHOW REJECTS", false), ("SHOW ROLES", false), ("SHOW SEQUENCES", false),
+    ("SHOW ROLES", false), ("SHOW SEQUENCES", false),
     ("SHOW SESSIONS", false), ("SHOW STATISTICS", false), ("SHOW TYPES", false),
     ("SHOW ZONE CONFIGURATIONS", false), ("TRUNCATE", true), ("UNLISTEN", false), ("UPDATE", true),
     ("UPSERT", true), ("VACUUM", true),

@@ -37,6 +37,7 @@ impl ExportLog {
             temp_directories: vec![output.temporary_path().to_string_lossy().into_owned()],
             resume: None,
             checkpoints: 0,
+            rejected: 0,
         };
         context.store.update(|changes| changes.put_job(&record))?;
         Ok(Self(Some(record)))

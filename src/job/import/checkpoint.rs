@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError};
 use arrow::datatypes::SchemaRef;
 
 use super::input::InputFile;
+use super::reject::PartRejects;
 use super::schedule::AllRead;
 use super::task::Shared;
 use crate::catalog::{JobRecord, TableDescriptor};
@@ -20,6 +21,7 @@ use crate::job::bytes::{Input, Output};
 use crate::job::run::{Run, RunSpace};
 use crate::job::table::{Layout, SortedSegment};
 use crate::plan::cluster_setting;
+use crate::record::Repairs;
 use crate::source::Identity;
 use crate::store::{Checkpoint, Segment};
 
@@ -36,10 +38,19 @@ pub(crate) struct Position {
     pub(crate) file: usize,
     /// Its rows so far.
     pub(crate) rows: u64,
+    /// Its data records so far: the rows and those left out.
+    pub(crate) records: u64,
     /// Where its next record starts.
     pub(crate) next: u64,
     /// Whether it is read to its end.
     pub(crate) done: bool,
+}
+
+impl Position {
+    /// Returns the start of a file.
+    pub(crate) fn start(file: usize) -> Self {
+        Self { file, rows: 0, records: 0, next: 0, done: false }
+    }
 }
 
 /// A row in which a lazy quote swallowed a line break: its file, its number and its offset.
@@ -64,6 +75,7 @@ struct Saved {
     runs: usize,
     duplicates: usize,
     swallowed: usize,
+    rejects: usize,
     position: Option<Position>,
 }
 
@@ -75,6 +87,7 @@ impl Saved {
             runs: verified.all.runs.len(),
             duplicates: verified.all.duplicates.len(),
             swallowed: verified.swallowed.len(),
+            rejects: verified.all.rejects.len(),
             position: verified.position,
         }
     }
@@ -107,8 +120,10 @@ impl<'a> Saver<'a> {
             due: shared.context.clock.now().saturating_add(interval),
             saved: Saved::of(verified),
             // A file that nothing tells from another version of it must be read again. Runs on another
-            // machine are known to their process alone.
+            // machine are known to their process alone. When the files are read once more without rows
+            // whose keys are no good, checkpoints of the first reading stay as they are.
             usable: resumable
+                && !shared.leaves_out_keys()
                 && shared.space.can_be_reopened()
                 && shared.files.iter().all(|file| identity(file.identity()).is_some()),
         }
@@ -155,6 +170,9 @@ impl<'a> Saver<'a> {
         for run in &mut verified.all.runs[self.saved.runs..] {
             names.push(run.hold()?.to_owned());
         }
+        for part in &mut verified.all.rejects[self.saved.rejects..] {
+            names.extend(part.rejects.hold()?.map(str::to_owned));
+        }
         shared.space.sync(&names)?;
         let table = shared.layout.table.id;
         shared.context.store.sync_table_directory(table)?;
@@ -182,6 +200,7 @@ impl<'a> Saver<'a> {
         if let Some(position) = position {
             out.count(position.file);
             out.u64(position.rows);
+            out.u64(position.records);
             out.u64(position.next);
             out.bool(position.done);
         }
@@ -202,6 +221,12 @@ impl<'a> Saver<'a> {
         }
         out.count(all.runs.len() - self.saved.runs);
         all.runs[self.saved.runs..].iter().for_each(|run| run.save(out));
+        let Repairs { filled, cut, quotes } = all.repairs;
+        for count in [filled, cut, quotes] {
+            out.u64(count);
+        }
+        out.count(all.rejects.len() - self.saved.rejects);
+        all.rejects[self.saved.rejects..].iter().for_each(|part| part.save(out));
     }
 }
 
@@ -277,7 +302,9 @@ pub(crate) fn restore(
         }
         restored.add(&mut input, segments, (space, schema)).ok_or_else(damaged)?;
     }
-    let names: BTreeSet<&str> = restored.verified.all.runs.iter().filter_map(Run::file).collect();
+    let all = &restored.verified.all;
+    let rejects = all.rejects.iter().filter_map(|part| part.rejects.file());
+    let names: BTreeSet<&str> = all.runs.iter().filter_map(Run::file).chain(rejects).collect();
     space.keep_only(&names).map_err(|error| error.hint(advice))?;
     Ok(restored)
 }
@@ -299,6 +326,7 @@ impl Restored {
             *position = Some(Position {
                 file: input.count()?,
                 rows: input.u64()?,
+                records: input.u64()?,
                 next: input.u64()?,
                 done: input.bool()?,
             });
@@ -314,6 +342,8 @@ impl Restored {
         }
         all.ordered.extend(segments);
         all.runs.extend(input.list(|input| Run::restore(space, schema, input))?);
+        all.repairs = Repairs { filled: input.u64()?, cut: input.u64()?, quotes: input.u64()? };
+        all.rejects.extend(input.list(|input| PartRejects::restore(space.temp(), input))?);
         input.0.is_empty().then_some(())
     }
 }

@@ -1,15 +1,18 @@
 //! Records to typed rows: one column after the other, with the first faulty row found exactly.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryArray, BooleanArray, BooleanBufferBuilder, RecordBatch};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use arrow::compute::filter;
 use arrow::compute::kernels::zip::zip;
 
 use super::fault::Fault;
 use super::input::{ColumnSource, InputFile};
-use crate::error::Result;
-use crate::job::constraint::RowRules;
+use crate::error::{Error, Result};
+use crate::job::constraint::{BrokenRule, RowRules};
 use crate::job::key::arrow_error;
 use crate::job::table::Layout;
 use crate::plan::{FormatKind, Import, ImportTarget};
@@ -91,6 +94,19 @@ pub(crate) struct Piece<'a> {
     pub(crate) unescaped: &'a Buffer,
     /// Whether all bytes are valid UTF-8 without NUL.
     pub(crate) utf8: bool,
+    /// Records that are not to be converted, with what is wrong with them, if anything is.
+    pub(crate) left_out: BTreeMap<usize, Option<Fault>>,
+}
+
+/// The rows of a piece.
+pub(crate) struct Converted {
+    /// The rows.
+    pub(crate) batch: RecordBatch,
+    /// The record of each row, unless every record became one.
+    pub(crate) kept: Option<Vec<u32>>,
+    /// What is wrong with other records, in their order. The `rows_before` of each counts within the
+    /// piece.
+    pub(crate) faults: Vec<(usize, Fault)>,
 }
 
 impl<'a> Piece<'a> {
@@ -104,26 +120,115 @@ impl<'a> Piece<'a> {
 }
 
 impl Converter<'_> {
-    /// Returns the rows of `piece`, or those before the first faulty one and its fault, whose
-    /// `rows_before` counts within the piece.
-    pub(crate) fn convert(
+    /// Returns the rows of `piece`, or those before the first faulty one and its fault.
+    pub(crate) fn convert(&self, file: &InputFile, mut piece: Piece<'_>) -> Result<Converted> {
+        let known = piece.left_out.pop_first().and_then(|(row, fault)| Some((row, fault?)));
+        let rows = known.as_ref().map_or(piece.records.count, |(row, _)| *row);
+        let (mut row, mut fault) = match (self.convert_first(file, &piece, rows)?, known) {
+            (Ok(batch), None) => return Ok(Converted { batch, kept: None, faults: Vec::new() }),
+            (Ok(batch), Some((row, mut fault))) => {
+                fault.rows_before = row as u64;
+                return Ok(Converted { batch, kept: None, faults: vec![(row, fault)] });
+            }
+            (Err(found), _) => found,
+        };
+        loop {
+            // Rows before a faulty one may break a rule that was not looked at yet.
+            match self.convert_first(file, &piece, row)? {
+                Ok(batch) => {
+                    fault.rows_before = row as u64;
+                    return Ok(Converted { batch, kept: None, faults: vec![(row, fault)] });
+                }
+                Err((earlier, found)) => (row, fault) = (earlier, found),
+            }
+        }
+    }
+
+    /// Returns the rows of `piece` that can be imported, and the faults of all others.
+    pub(crate) fn convert_sound(&self, file: &InputFile, piece: Piece<'_>) -> Result<Converted> {
+        let rows = piece.records.count;
+        if piece.left_out.is_empty()
+            && let Ok(columns) = self.parse_columns(file, &piece, rows)?
+            && let Some(batch) = self.rules.complete_sound(&columns, rows)
+        {
+            return Ok(Converted { batch, kept: None, faults: Vec::new() });
+        }
+        let mut piece = piece;
+        let mut left_out = std::mem::take(&mut piece.left_out);
+        let mut columns = self.parse_sound(file, &piece, &mut left_out)?;
+        let mut kept: Vec<u32> = (0..).take(rows).collect();
+        leave_out(&mut columns, &mut kept, |record| left_out.contains_key(&(record as usize)))?;
+        let broken = self.rules.broken_rows(&columns, kept.len())?;
+        for rule in broken {
+            let record = kept[rule.row] as usize;
+            left_out.insert(record, Some(self.rule_fault(rule, &piece, record)));
+        }
+        leave_out(&mut columns, &mut kept, |record| left_out.contains_key(&(record as usize)))?;
+        let batch = self
+            .rules
+            .complete_sound(&columns, kept.len())
+            .ok_or_else(|| Error::internal("rows break a rule together but not one by one"))?;
+        let faults = left_out
+            .into_iter()
+            .filter_map(|(record, fault)| {
+                let mut fault = fault?;
+                fault.rows_before = record as u64;
+                Some((record, fault))
+            })
+            .collect();
+        Ok(Converted { batch, kept: Some(kept), faults })
+    }
+
+    /// Returns the columns of all records; in a record with a faulty cell that cell is NULL, and the
+    /// record is added to `left_out`.
+    fn parse_sound(
         &self,
         file: &InputFile,
         piece: &Piece<'_>,
-    ) -> Result<(RecordBatch, Option<Fault>)> {
-        match self.convert_first(file, piece, piece.records.count)? {
-            Ok(batch) => Ok((batch, None)),
-            Err((mut row, mut fault)) => loop {
-                // Rows before a faulty one may break a rule that was not looked at yet.
-                match self.convert_first(file, piece, row)? {
-                    Ok(batch) => {
-                        fault.rows_before = row as u64;
-                        break Ok((batch, Some(fault)));
+        left_out: &mut BTreeMap<usize, Option<Fault>>,
+    ) -> Result<Vec<Option<ArrayRef>>> {
+        let rows = piece.records.count;
+        let mut columns = Vec::with_capacity(file.columns.len());
+        for (position, source) in file.columns.iter().enumerate() {
+            columns.push(match source {
+                ColumnSource::Computed => None,
+                ColumnSource::Default => Some(self.rules.default_values(position, rows)?),
+                ColumnSource::Field(field) => {
+                    let nulls = self.nulls(piece, *field, rows);
+                    let mut wrong = Vec::new();
+                    let mut from = 0;
+                    let mut values = None;
+                    while from < rows || rows == 0 {
+                        let behind = nulls.as_ref().map(|nulls| nulls.slice(from, rows - from));
+                        let cells = cells(piece, *field, from..rows, behind.as_ref());
+                        match self.parse_cells(position, &cells) {
+                            Ok(parsed) => {
+                                values = Some(parsed);
+                                break;
+                            }
+                            Err(mut error) => {
+                                error.row += from;
+                                let row = error.row;
+                                let fault = || self.cell_fault(error, piece, (position, *field));
+                                left_out.entry(row).or_insert_with(|| Some(fault()));
+                                wrong.push(row);
+                                from = row + 1;
+                            }
+                        }
                     }
-                    Err((earlier, found)) => (row, fault) = (earlier, found),
+                    let values = match values {
+                        Some(values) if wrong.is_empty() => values,
+                        _ => {
+                            let nulls = without(nulls.as_ref(), &wrong, rows);
+                            let cells = cells(piece, *field, 0..rows, Some(&nulls));
+                            self.parse_cells(position, &cells).map_err(|error| error.error)?
+                        }
+                    };
+                    Some(self.fill_missing(values, piece, (position, *field), rows)?)
                 }
-            },
+            });
         }
+        Ok(columns)
     }
 
     /// Returns the first `rows` rows, or a faulty one among them.
@@ -133,6 +238,28 @@ impl Converter<'_> {
         piece: &Piece<'_>,
         rows: usize,
     ) -> Result<Result<RecordBatch, (usize, Fault)>> {
+        let columns = match self.parse_columns(file, piece, rows)? {
+            Ok(columns) => columns,
+            Err(found) => return Ok(Err(found)),
+        };
+        Ok(self.rules.complete(columns, rows)?.map_err(|broken| {
+            let row = broken.row;
+            (row, self.rule_fault(broken, piece, row))
+        }))
+    }
+
+    /// Returns the columns of the first `rows` records, those with expressions left open, or the first
+    /// faulty row among them.
+    #[expect(
+        clippy::type_complexity,
+        reason = "the columns as rules take them, or a row and its fault"
+    )]
+    fn parse_columns(
+        &self,
+        file: &InputFile,
+        piece: &Piece<'_>,
+        rows: usize,
+    ) -> Result<Result<Vec<Option<ArrayRef>>, (usize, Fault)>> {
         let mut columns: Vec<Option<ArrayRef>> = Vec::with_capacity(file.columns.len());
         let mut first: Option<(usize, Fault)> = None;
         for (position, source) in file.columns.iter().enumerate() {
@@ -141,13 +268,8 @@ impl Converter<'_> {
                 ColumnSource::Default => Some(self.rules.default_values(position, rows)?),
                 ColumnSource::Field(field) => {
                     let nulls = self.nulls(piece, *field, rows);
-                    let cells = cells(piece, *field, rows, nulls.as_ref());
-                    let sql_type = &self.layout.columns[position].sql_type;
-                    let parsed = match sql_type {
-                        SqlType::Bytes if self.plain_bytes => Ok(bytes_as_they_are(&cells)),
-                        sql_type => types::parse_column(sql_type, &cells),
-                    };
-                    match parsed {
+                    let cells = cells(piece, *field, 0..rows, nulls.as_ref());
+                    match self.parse_cells(position, &cells) {
                         Ok(values) => {
                             Some(self.fill_missing(values, piece, (position, *field), rows)?)
                         }
@@ -164,13 +286,24 @@ impl Converter<'_> {
             };
             columns.push(values);
         }
-        if let Some(found) = first {
-            return Ok(Err(found));
+        Ok(first.map_or(Ok(columns), Err))
+    }
+
+    /// Returns the cells of a column as values.
+    fn parse_cells(
+        &self,
+        position: usize,
+        cells: &Cells<'_>,
+    ) -> Result<ArrayRef, types::CellError> {
+        match &self.layout.columns[position].sql_type {
+            SqlType::Bytes if self.plain_bytes => Ok(bytes_as_they_are(cells)),
+            sql_type => types::parse_column(sql_type, cells),
         }
-        Ok(self.rules.complete(columns, rows)?.map_err(|broken| {
-            let column = broken.column.map(|position| self.layout.columns[position].name.clone());
-            (broken.row, Fault::of_rule(broken.error, piece.place(broken.row), column))
-        }))
+    }
+
+    fn rule_fault(&self, broken: BrokenRule, piece: &Piece<'_>, record: usize) -> Fault {
+        let column = broken.column.map(|position| self.layout.columns[position].name.clone());
+        Fault::of_rule(broken.error, piece.place(record), column)
     }
 
     fn cell_fault(
@@ -275,19 +408,49 @@ fn cell<'a>(piece: &'a Piece<'_>, field: usize, row: usize) -> &'a [u8] {
     }
 }
 
+/// Returns `nulls` with the cells of these rows NULL too.
+fn without(nulls: Option<&NullBuffer>, rows: &[usize], count: usize) -> NullBuffer {
+    let mut valid = BooleanBufferBuilder::new(count);
+    match nulls {
+        Some(nulls) => valid.append_buffer(nulls.inner()),
+        None => valid.append_n(count, true),
+    }
+    for row in rows {
+        valid.set_bit(*row, false);
+    }
+    NullBuffer::new(valid.finish())
+}
+
+/// Removes the rows of records that are left out.
+fn leave_out(
+    columns: &mut [Option<ArrayRef>],
+    kept: &mut Vec<u32>,
+    left_out: impl Fn(u32) -> bool,
+) -> Result {
+    let mask: BooleanArray = kept.iter().map(|record| Some(!left_out(*record))).collect();
+    if mask.false_count() == 0 {
+        return Ok(());
+    }
+    for values in columns.iter_mut().flatten() {
+        *values = filter(values, &mask).map_err(arrow_error)?;
+    }
+    kept.retain(|record| !left_out(*record));
+    Ok(())
+}
+
 fn cells<'a>(
     piece: &'a Piece<'_>,
     field: usize,
-    rows: usize,
+    rows: Range<usize>,
     nulls: Option<&'a NullBuffer>,
 ) -> Cells<'a> {
     Cells {
         raw: piece.raw,
         unescaped: piece.unescaped,
-        spans: &piece.records.spans,
+        spans: &piece.records.spans[rows.start * piece.records.fields..],
         stride: piece.records.fields,
         column: field,
-        rows,
+        rows: rows.len(),
         nulls,
         utf8: piece.utf8,
     }

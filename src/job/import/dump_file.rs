@@ -180,6 +180,7 @@ impl DumpFile {
             fields,
             content: Content::Text(format),
             section: Some(section),
+            encoding: None,
         }
     }
 }

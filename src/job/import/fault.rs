@@ -2,6 +2,7 @@
 //! late with file, row, line, byte, column and value.
 
 use super::input::InputFile;
+use super::reject::Reject;
 use crate::error::{DataPlace, Error, Result, shorten};
 use crate::record::{RecordError, RecordFault};
 
@@ -39,7 +40,7 @@ impl Fault {
             RecordFault::Format(fault) => fault.of_byte,
             RecordFault::BareQuote { .. } | RecordFault::StrayQuote { .. } => true,
             RecordFault::FieldCount { expected, got } => got > expected,
-            RecordFault::Dialect | RecordFault::TooLong => false,
+            RecordFault::Dialect | RecordFault::Endless | RecordFault::TooLong => false,
         };
         let end = match (&error.fault, error.next) {
             (RecordFault::Format(_), Some(next)) => next.min(bytes.len()),
@@ -88,6 +89,41 @@ impl Fault {
             raw: raw_record(bytes, start),
             cause: Cause::Rule(error),
         }
+    }
+
+    /// Returns the fault of a record that starts at `start` of `bytes` and holds, at `byte` of the text of
+    /// the file, bytes that mean nothing in its encoding.
+    pub(crate) fn of_encoding(
+        error: Error,
+        (base, bytes, start): (u64, &[u8], usize),
+        byte: u64,
+    ) -> Self {
+        Self { byte: Some(byte), ..Self::of_rule(error, (base, bytes, start), None) }
+    }
+
+    /// Returns the fault as a row that is left out, which stands in its file as `raw`.
+    pub(crate) fn into_reject(self, raw: &[u8]) -> Reject {
+        let (code, message, fault) = match self.cause {
+            Cause::Cell(error) | Cause::Rule(error) => {
+                (error.code(), error.message().to_owned(), None)
+            }
+            Cause::Record(error) => (error.code(), String::new(), Some(error.fault)),
+        };
+        Reject {
+            row: self.rows_before,
+            record: self.record,
+            byte: self.byte,
+            column: self.column,
+            code: code.as_str().to_owned(),
+            message,
+            fault,
+            raw: raw.to_vec(),
+        }
+    }
+
+    /// Returns the fault with this many rows before it.
+    pub(crate) fn numbered(self, rows: u64) -> Self {
+        Self { rows_before: rows, ..self }
     }
 
     /// Returns the fault with `rows` more rows before it.

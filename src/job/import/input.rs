@@ -1,5 +1,6 @@
 //! The data files of an import: opened, their heads passed over, their bytes served piece by piece.
 
+use std::fmt::Write as _;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -12,10 +13,11 @@ use crate::job::JobContext;
 use crate::plan::{self, Decompress, FormatKind, Header, Import, ImportInto, ImportTarget};
 use crate::record::{
     AvroFormat, AvroLayout, AvroSchema, DelimitedFormat, Dialect, JsonField, JsonForm, JsonFormat,
-    PgCopyFormat, TextFormat, count_lines, strip_bom,
+    PgCopyFormat, TextFormat, count_line_ends, ends_lines_with_carriage_returns, strip_bom,
 };
 use crate::source::{
-    Compression, DecompressLimits, Identity, Location, SourceFile, decompress, io_error, redact,
+    Compression, DecodedText, DecompressLimits, Identity, Location, Malformed, SourceFile,
+    TextEncoding, announced_encoding, decompress, io_error, redact,
 };
 use crate::store::ParquetFile;
 use crate::types::SqlType;
@@ -50,6 +52,8 @@ pub(crate) struct InputFile {
     pub(crate) content: Content,
     /// The part of the file that holds the records, if it is not the whole file.
     pub(crate) section: Option<Section>,
+    /// How its text is encoded, unless it is UTF-8. Offsets count in the decoded text.
+    pub(super) encoding: Option<TextEncoding>,
 }
 
 /// What is in a data file.
@@ -64,6 +68,14 @@ impl Content {
     /// Returns whether records have lines and can be shown.
     pub(crate) fn is_text(&self) -> bool {
         matches!(self, Self::Text(format) if format.is_text())
+    }
+
+    /// Returns the byte that ends lines.
+    fn line_end(&self) -> u8 {
+        match self {
+            Self::Text(format) => format.line_end(),
+            Self::Parquet(..) => b'\n',
+        }
     }
 }
 
@@ -81,6 +93,7 @@ impl InputFile {
     /// Returns whether any part of the file can be read without what comes before.
     pub(crate) fn is_seekable(&self) -> bool {
         self.compression == Compression::None
+            && self.encoding.is_none()
             && self.source.supports_ranges()
             && matches!(&self.content, Content::Text(format) if format.can_be_cut())
     }
@@ -103,7 +116,9 @@ impl InputFile {
     /// the size.
     pub(crate) fn is_plain(&self) -> bool {
         self.section.is_some()
-            || self.compression == Compression::None && self.source.known_size().is_some()
+            || self.compression == Compression::None
+                && self.encoding.is_none()
+                && self.source.known_size().is_some()
     }
 
     /// Returns the file's size in bytes, as stored.
@@ -116,9 +131,38 @@ impl InputFile {
         if let Some(section) = &self.section {
             return section.bytes_from(offset, || open_stream(&self.source, self.compression));
         }
-        let mut stream = open_stream(&self.source, self.compression)?;
+        let mut stream = self.open_stream()?;
         stream.pass_over(offset)?;
         Ok(stream)
+    }
+
+    fn open_stream(&self) -> Result<ByteStream> {
+        let plain = open_stream(&self.source, self.compression)?;
+        let Some(encoding) = self.encoding else { return Ok(plain) };
+        let input: Box<dyn Read + Send> = match plain {
+            ByteStream::Plain(file, _) => Box::new(file.reader()),
+            ByteStream::Decompressed(reader, _) => reader,
+            other @ (ByteStream::Decoded(..) | ByteStream::Section(_)) => return Ok(other),
+        };
+        let text = Box::new(DecodedText::new(input, encoding));
+        Ok(ByteStream::Decoded(text, Arc::clone(&self.source)))
+    }
+
+    /// Returns the error of bytes that mean nothing in the encoding of the file.
+    pub(crate) fn encoding_error(&self, malformed: &Malformed) -> Error {
+        let name = self.encoding.map_or("UTF-8", TextEncoding::name);
+        let mut bytes = String::new();
+        for byte in &malformed.bytes {
+            // Writing to a String does not fail.
+            let _ = write!(bytes, "{byte:02x}");
+        }
+        Error::new(
+            SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+            format!(
+                "invalid byte sequence for encoding \"{name}\": 0x{bytes} at byte {} of the file",
+                malformed.source
+            ),
+        )
     }
 
     /// Fails if the file was changed since it was opened.
@@ -132,21 +176,49 @@ impl InputFile {
         if !self.content.is_text() {
             return Ok(0);
         }
-        let (start, first) =
+        self.lines()?.line_of(offset)
+    }
+
+    /// Returns a counter of lines from the start of the file, or of its section.
+    pub(crate) fn lines(&self) -> Result<LineCounter> {
+        let (offset, line) =
             self.section.as_ref().map_or((0, 1), |section| (section.start, section.line));
-        let mut stream = self.bytes_from(start)?;
-        let (mut left, mut lines) = (offset.saturating_sub(start), first);
-        let mut buffer = Vec::with_capacity(PIECE_BYTES);
-        while left > 0 {
-            buffer.clear();
-            let want = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
-            if stream.fill(&mut buffer, want)? {
-                left = left.min(buffer.len() as u64);
+        Ok(LineCounter {
+            stream: self.bytes_from(offset)?,
+            line_end: self.content.line_end(),
+            offset,
+            line,
+            buffer: Vec::with_capacity(PIECE_BYTES),
+        })
+    }
+}
+
+/// Counts the lines of a file up to offsets that grow.
+pub(crate) struct LineCounter {
+    stream: ByteStream,
+    line_end: u8,
+    offset: u64,
+    line: u64,
+    buffer: Vec<u8>,
+}
+
+impl LineCounter {
+    /// Returns the physical line, from 1, on which the byte at `offset` stands; `offset` is not below
+    /// that of the call before.
+    pub(crate) fn line_of(&mut self, offset: u64) -> Result<u64> {
+        while self.offset < offset {
+            self.buffer.clear();
+            let left = usize::try_from(offset - self.offset).unwrap_or(usize::MAX);
+            let want = left.min(PIECE_BYTES);
+            let at_end = self.stream.fill(&mut self.buffer, want)?;
+            let read = &self.buffer[..self.buffer.len().min(want)];
+            self.line += count_line_ends(read, self.line_end);
+            self.offset += read.len() as u64;
+            if at_end && read.len() < want {
+                break;
             }
-            lines += count_lines(&buffer[..buffer.len().min(want)]);
-            left -= buffer.len().min(want) as u64;
         }
-        Ok(lines)
+        Ok(self.line)
     }
 }
 
@@ -158,6 +230,8 @@ pub(crate) enum ByteStream {
     Decompressed(Box<dyn Read + Send>, Arc<SourceFile>),
     /// A section of a file.
     Section(SectionStream),
+    /// Text in another encoding, as UTF-8.
+    Decoded(Box<DecodedText>, Arc<SourceFile>),
 }
 
 impl ByteStream {
@@ -190,22 +264,24 @@ impl ByteStream {
                 buffer.truncate(start + filled);
                 Ok(filled < want || file.known_size().is_some_and(|size| *offset >= size))
             }
-            Self::Decompressed(reader, file) => {
-                buffer.truncate(start);
-                let mut limited = reader.take(want as u64);
-                let filled = limited
-                    .read_to_end(buffer)
-                    .map_err(|error| io_error("read", file.name(), &error))?;
-                Ok(filled < want)
-            }
+            Self::Decompressed(reader, file) => read_behind(reader, file, buffer, start, want),
+            Self::Decoded(text, file) => read_behind(text, file, buffer, start, want),
             Self::Section(section) => section.fill_behind(buffer, start, want),
+        }
+    }
+
+    /// Returns what is malformed in the text read so far, each once.
+    pub(crate) fn take_malformed(&mut self) -> Vec<Malformed> {
+        match self {
+            Self::Decoded(text, _) => text.take_malformed(),
+            Self::Plain(..) | Self::Decompressed(..) | Self::Section(_) => Vec::new(),
         }
     }
 
     pub(super) fn pass_over(&mut self, count: u64) -> Result {
         match self {
             Self::Plain(_, offset) => *offset += count,
-            Self::Decompressed(..) | Self::Section(_) => {
+            Self::Decompressed(..) | Self::Section(_) | Self::Decoded(..) => {
                 let mut left = count;
                 let mut buffer = Vec::new();
                 while left > 0 {
@@ -220,6 +296,22 @@ impl ByteStream {
         }
         Ok(())
     }
+}
+
+/// Replaces all but the first `start` bytes of `buffer` by what `reader` gives next.
+fn read_behind(
+    reader: &mut dyn Read,
+    file: &SourceFile,
+    buffer: &mut Vec<u8>,
+    start: usize,
+    want: usize,
+) -> Result<bool> {
+    buffer.truncate(start);
+    let filled = reader
+        .take(want as u64)
+        .read_to_end(buffer)
+        .map_err(|error| io_error("read", file.name(), &error))?;
+    Ok(filled < want)
 }
 
 /// Returns the decompressed bytes of a file from its start.
@@ -252,6 +344,10 @@ fn text_format(opening: &Opening<'_>, columns: &[ColumnSource]) -> Option<TextFo
             delimiter: csv.delimiter,
             comment: csv.comment,
             strict_quotes: csv.strict_quotes,
+            quote: csv.quote,
+            escape: csv.escape,
+            lenient: csv.lenient,
+            carriage_returns: false,
         }),
         FormatKind::Delimited(format) => TextFormat::Delimited(DelimitedFormat {
             field_end: format.fields_terminated_by,
@@ -424,6 +520,7 @@ fn open_file(
         return open_parquet(opening, index, source, compression);
     };
     let content = Content::Text(text);
+    let encoding = import.format.encoding().filter(|encoding| !encoding.is_utf8());
     let mut file = InputFile {
         index,
         source,
@@ -433,10 +530,11 @@ fn open_file(
         fields,
         content,
         section: None,
+        encoding,
     };
     let format = &import.format;
     let records = format.skip + u64::from(format.header() != Header::None);
-    let (start, header) = pass_over_head(&file, records)?;
+    let (start, header) = pass_over_head(&mut file, format, records)?;
     file.data_start = start;
     if format.header() == Header::Match {
         (file.columns, file.fields) =
@@ -499,6 +597,7 @@ fn open_parquet(
         fields,
         content,
         section: None,
+        encoding: None,
     })
 }
 
@@ -597,16 +696,41 @@ fn columns_by_name(
     Ok((columns, fields))
 }
 
+/// Fails if a file says by its first bytes that it is not UTF-8.
+fn require_utf8(file: &InputFile, head: &[u8]) -> Result {
+    let Some(label) = announced_encoding(head) else { return Ok(()) };
+    Err(Error::new(
+        SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+        format!("file \"{}\" starts with the byte order mark of {label}", file.name()),
+    )
+    .hint(format!("Use WITH encoding = '{label}'.")))
+}
+
 /// Returns the offset behind the first `records` records, and the last one passed over.
-fn pass_over_head(file: &InputFile, records: u64) -> Result<(u64, Option<Vec<Vec<u8>>>)> {
-    let Content::Text(format) = &file.content else { return Ok((0, None)) };
-    let mut stream = open_stream(&file.source, file.compression)?;
+fn pass_over_head(
+    file: &mut InputFile,
+    format: &plan::DataFormat,
+    records: u64,
+) -> Result<(u64, Option<Vec<Vec<u8>>>)> {
+    if !matches!(file.content, Content::Text(_)) {
+        return Ok((0, None));
+    }
+    let mut stream = file.open_stream()?;
     let mut bytes = Vec::new();
-    let mut at_end = stream.fill(&mut bytes, if records == 0 { 64 } else { 64 << 10 })?;
-    let mut at = if format.is_text() { strip_bom(&bytes) } else { 0 };
+    let short = records == 0 && !format.is_lenient();
+    let mut at_end = stream.fill(&mut bytes, if short { 64 } else { 64 << 10 })?;
+    if let Content::Text(TextFormat::Csv(dialect)) = &mut file.content {
+        dialect.carriage_returns = dialect.lenient && ends_lines_with_carriage_returns(&bytes);
+        if format.encoding().is_none() {
+            require_utf8(file, &bytes)?;
+        }
+    }
+    let file = &*file;
+    let Content::Text(text) = &file.content else { return Ok((0, None)) };
+    let mut at = if text.is_text() { strip_bom(&bytes) } else { 0 };
     let mut base = 0;
     let mut last = None;
-    let mut reader = format.reader(file.fields);
+    let mut reader = text.reader(file.fields);
     let mut left = records;
     while left > 0 {
         let read =

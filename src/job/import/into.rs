@@ -345,6 +345,7 @@ impl Filling<'_> {
     /// Publishes the rows in one commit.
     fn publish(&self, filled: Filled) -> Result<Imported> {
         self.tell_progress("publishing");
+        let rejected = self.work.write_rejects()?;
         let (context, table) = (self.context(), self.table());
         self.work.shared.files.iter().try_for_each(super::InputFile::require_unchanged)?;
         context.store.sync_table_directory(table.id)?;
@@ -360,6 +361,7 @@ impl Filling<'_> {
         let mut saved = saved_segments(context, log.record())?;
         // All rows are in segments now.
         let left = self.work.close_temp(&log);
+        log.note_rejected(rejected);
         context.store.update(|changes| {
             changes.use_claim(&self.base.claim);
             self.require_same(changes, &context.store.view())?;
@@ -368,7 +370,8 @@ impl Filling<'_> {
         })?;
         saved.retain(|segment| !named.contains(&segment.file));
         context.store.discard_segments(table.id, &saved);
-        Ok(Imported { job: self.work.job, rows, index_entries, bytes })
+        self.work.tell_skipped(rejected);
+        Ok(Imported { job: self.work.job, rows, index_entries, bytes, trial: None })
     }
 
     fn tell(&self, message: &str) {

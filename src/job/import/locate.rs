@@ -131,12 +131,8 @@ impl RowSink for Search<'_, '_> {
             if nulls && self.encoder.has_null(rows.batch, number) {
                 continue;
             }
-            let place = RowPlace {
-                file: self.file,
-                row: rows.rows_before + number as u64 + 1,
-                // Rows of files that are no text have no offset.
-                offset: rows.base + u64::from(rows.starts.get(number).copied().unwrap_or(0)),
-            };
+            let (record, offset) = rows.record_of(number);
+            let place = RowPlace { file: self.file, row: record + 1, offset };
             if (self.visit)(key.as_ref(), place).is_break() {
                 self.ended = true;
                 return Ok(ControlFlow::Break(()));

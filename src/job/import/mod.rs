@@ -13,12 +13,16 @@ mod fault;
 mod input;
 mod into;
 mod key_text;
+mod keys;
+mod left_out;
 mod locate;
 mod neighbours;
 mod record;
+mod reject;
 mod schedule;
 mod task;
 mod temp;
+mod trial;
 mod typed;
 
 use std::collections::BTreeMap;
@@ -29,14 +33,16 @@ use self::checkpoint::{Restored, Verified, restore};
 use self::convert::{Converter, NullRule};
 use self::input::{InputFile, open_files};
 use self::into::Base;
+use self::left_out::{AllRejects, repaired, skipped, write_rejects};
 use self::locate::{find_first, find_repeated};
 use self::record::{JobLog, saved_segments};
+use self::reject::{PartRejects, Tolerated};
 use self::schedule::{AllRead, read_all, split_size};
 use self::task::Shared;
 use self::temp::{close_temp, make_temp, reopen_temp, try_temp};
 use super::constraint::RowRules;
 use super::event::{Event, Progress};
-use super::foreign_key::Reference;
+use super::foreign_key::{MissingKeys, Reference};
 use super::index::{IndexLayout, build_index};
 use super::merge::Target;
 use super::run::RunSpace;
@@ -66,7 +72,19 @@ pub struct Imported {
     pub index_entries: u64,
     /// The size of its segment and index files, in bytes.
     pub bytes: u64,
+    /// If nothing was imported, because it was only to be tried: what would have happened.
+    pub trial: Option<Trial>,
 }
+
+/// What an import would have done.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// Whether it would have failed.
+    pub would_fail: bool,
+}
+
+/// The id of a table that is only tried: no table has it.
+const TRIAL_TABLE: TableId = TableId(u32::MAX);
 
 /// The most files that a table without primary key can be imported from: row ids have 15 bits for
 /// the file.
@@ -103,7 +121,12 @@ pub fn start(context: JobContext, import: plan::Import, origin: Origin) -> Resul
     };
     let files = open_files(&context, &import)?;
     let table = match &import.target {
-        ImportTarget::New(table) => new_table(&context, table, (files.len(), again.as_ref()))?,
+        ImportTarget::New(table) => {
+            let resume = again.as_ref().and_then(|record| record.resume.as_ref());
+            let trial = import.tolerance.dry_run.then_some(TRIAL_TABLE);
+            let id = resume.map(|resume| resume.table).or(trial);
+            new_table(&context, table, (files.len(), id))?
+        }
         ImportTarget::Into(into) => into.table.clone(),
     };
     require_space(&context, total_size(&files))?;
@@ -112,6 +135,7 @@ pub fn start(context: JobContext, import: plan::Import, origin: Origin) -> Resul
     let layout = Layout::new(Arc::clone(&table))?;
     let job = match &again {
         Some(record) => record.id,
+        None if import.tolerance.dry_run => JobId(0),
         None => context.store.reserve_job()?,
     };
     let saved = again.filter(|record| record.checkpoints > 0);
@@ -143,7 +167,7 @@ pub fn start(context: JobContext, import: plan::Import, origin: Origin) -> Resul
 fn new_table(
     context: &JobContext,
     table: &TableDescriptor,
-    (files, again): (usize, Option<&JobRecord>),
+    (files, id): (usize, Option<TableId>),
 ) -> Result<TableDescriptor> {
     if table.primary_key.is_none() && files > MOST_FILES {
         return Err(Error::new(
@@ -153,8 +177,8 @@ fn new_table(
         .hint("Declare a PRIMARY KEY, or import at most 32,768 files."));
     }
     let mut table = table.clone();
-    table.id = match again.and_then(|record| record.resume.as_ref()) {
-        Some(resume) => resume.table,
+    table.id = match id {
+        Some(id) => id,
         None => context.store.reserve_table()?,
     };
     table.foreign_keys.iter_mut().filter(|key| key.references == TableId(0)).for_each(|key| {
@@ -191,16 +215,22 @@ impl Started {
             unsorted: AtomicBool::new(false),
             stop_after: AtomicUsize::new(usize::MAX),
             log: &self.log,
+            tolerated: tolerated(&self.import),
+            temp: &self.temp,
+            excluded: Mutex::default(),
         };
         let verified = restored.map(|restored| restored.verified).unwrap_or_default();
         let job = lock(&self.log).job();
         let temp = &*self.temp;
         let work = Work { verified: Mutex::new(verified), ..Work::new(&shared, temp, job) };
         let imported = match &self.base {
-            None => work.run().and_then(|made| work.publish(made)),
+            None => work.run().and_then(|made| match &self.import.tolerance {
+                tolerance if tolerance.dry_run => work.report(made, tolerance),
+                _ => work.publish(made),
+            }),
             Some(base) => base.fill(&work),
         };
-        imported.map_err(|error| stop(context, (&mut lock(&self.log), &self.temp), error))
+        imported.map_err(|error| stop(&work, error))
     }
 
     /// Forgets an import that never began, and its job.
@@ -214,8 +244,9 @@ impl Started {
 }
 
 /// Records that an import stopped; returns what to tell whoever waits for it.
-fn stop(context: &JobContext, (log, temp): (&mut JobLog, &TempDirectory), error: Error) -> Error {
-    let job = log.job();
+fn stop(work: &Work<'_>, error: Error) -> Error {
+    let (context, temp, job) = (work.shared.context, work.temp, work.job);
+    let mut log = lock(work.shared.log);
     let reason = match error.code() {
         SqlState::QUERY_CANCELED => context.cancellation.pause_reason(),
         // What is saved need not be read again when there is room.
@@ -225,6 +256,9 @@ fn stop(context: &JobContext, (log, temp): (&mut JobLog, &TempDirectory), error:
         _ => None,
     };
     let Some(reason) = reason else {
+        if !log.is_dry() {
+            log.note_rejected(work.keep_rejects());
+        }
         let left = close_temp(context, temp);
         log.fail(context, &error, left);
         return error;
@@ -271,6 +305,15 @@ fn converter<'a>(
     Converter { layout, rules, nulls: NullRule::of(import), parse_words, plain_bytes }
 }
 
+/// Returns what becomes of rows that cannot be imported, unless they end the import.
+fn tolerated(import: &plan::Import) -> Option<Tolerated> {
+    let tolerance = &import.tolerance;
+    let max_errors = tolerance.max_errors.filter(|_| !tolerance.dry_run);
+    // An import that is only tried tells of several errors.
+    (tolerance.on_error == plan::OnError::Skip || tolerance.dry_run)
+        .then_some(Tolerated { max_errors, keep_bytes: false })
+}
+
 /// Fails if the disks cannot hold the import (spec/import.md, "Available Storage Requirements").
 fn require_space(context: &JobContext, size: u64) -> Result {
     let free = context.store.free_space()?;
@@ -312,23 +355,41 @@ struct Work<'a> {
     job: JobId,
     /// What was verified before the job was paused.
     verified: Mutex<Verified>,
+    /// The rows left out so far.
+    rejects: Mutex<AllRejects>,
 }
 
 impl<'a> Work<'a> {
     /// Returns the work of an import that begins.
     fn new(shared: &'a Shared<'a>, temp: &'a TempDirectory, job: JobId) -> Self {
-        Self { shared, temp, job, verified: Mutex::default() }
+        Self { shared, temp, job, verified: Mutex::default(), rejects: Mutex::default() }
     }
 }
 
 impl Work<'_> {
-    /// Reads, sorts, indexes and checks; removes its segments if that fails.
+    /// Reads, sorts, indexes and checks, again and again while rows are left out because of their keys.
     fn run(&self) -> Result<Made> {
+        loop {
+            if let Some(made) = self.attempt()? {
+                return Ok(made);
+            }
+        }
+    }
+
+    /// Reads, sorts, indexes and checks; removes its segments if that fails. Returns nothing if the
+    /// keys of rows are no good and the import is to go on without them.
+    fn attempt(&self) -> Result<Option<Made>> {
         let segments = self.read()?;
         let mut made = Made { segments, indexes: BTreeMap::new() };
-        let checked = self.build_indexes(&mut made).and_then(|()| self.check_references(&made));
+        let checked = self
+            .build_indexes(&mut made)
+            .and_then(|unique| if unique { self.check_references(&made) } else { Ok(false) });
         match checked {
-            Ok(()) => Ok(made),
+            Ok(true) => Ok(Some(made)),
+            Ok(false) => {
+                self.discard(&made);
+                Ok(None)
+            }
             Err(error) => {
                 self.discard(&made);
                 Err(error)
@@ -338,19 +399,34 @@ impl Work<'_> {
 
     /// Reads all files; returns their rows as segments in order.
     fn read(&self) -> Result<Vec<Arc<Segment>>> {
+        loop {
+            if let Some(segments) = self.read_once()? {
+                return Ok(segments);
+            }
+        }
+    }
+
+    /// Reads all files; returns nothing if rows repeat a primary key and are left out from now on.
+    fn read_once(&self) -> Result<Option<Vec<Arc<Segment>>>> {
         let verified = std::mem::take(&mut *lock(&self.verified));
-        let read = read_all(self.shared, self.job, verified)?;
-        for notice in &read.notices {
-            self.tell(Event::Notice(notice.clone()));
+        let mut read = read_all(self.shared, self.job, verified).map_err(|(error, rejects)| {
+            self.note_rejects(rejects);
+            error
+        })?;
+        self.note_rejects(std::mem::take(&mut read.rejects));
+        let first = lock(&self.rejects).keys.is_empty();
+        let repairs = repaired(read.repairs);
+        for notice in read.notices.iter().cloned().chain(repairs).filter(|_| first) {
+            self.tell(Event::Notice(notice));
         }
         self.settle(read)
     }
 
-    /// Returns the segments of the rows in order.
-    fn settle(&self, mut read: AllRead) -> Result<Vec<Arc<Segment>>> {
+    /// Returns the segments of the rows in order; nothing if rows repeat a key and were left out.
+    fn settle(&self, mut read: AllRead) -> Result<Option<Vec<Arc<Segment>>>> {
         let layout = self.shared.layout;
         if !layout.is_sorted() {
-            return Ok(std::mem::take(&mut read.ordered).into_iter().map(Arc::new).collect());
+            return Ok(Some(std::mem::take(&mut read.ordered).into_iter().map(Arc::new).collect()));
         }
         let bytes = self.shared.bytes.load(Ordering::Relaxed).max(1);
         let segment_rows = read.rows.max(1) * SEGMENT_BYTES / bytes;
@@ -378,13 +454,17 @@ impl Work<'_> {
         read.duplicates.extend(found);
         let segments: Vec<Arc<Segment>> = segments.into_iter().map(Arc::new).collect();
         if read.duplicates.is_empty() {
-            return Ok(segments);
+            return Ok(Some(segments));
         }
         self.discard(&Made { segments, indexes: BTreeMap::new() });
+        if self.shared.tolerated.is_some() {
+            return self.leave_out_duplicates().map(|()| None);
+        }
         Err(self.duplicate(layout.table.primary_key.as_ref(), &layout.encoder, &read.duplicates))
     }
 
-    fn build_indexes(&self, made: &mut Made) -> Result {
+    /// Builds all indexes; returns false if rows repeat a key and were left out.
+    fn build_indexes(&self, made: &mut Made) -> Result<bool> {
         let table = &self.shared.layout.table;
         for index in &table.indexes {
             self.tell_progress("indexing", self.shared.rows.load(Ordering::Relaxed));
@@ -393,22 +473,30 @@ impl Work<'_> {
             let (segments, duplicates) =
                 build_index(context, table, &layout, &made.segments, self.shared.space)?;
             made.indexes.insert(index.id, segments.into_iter().map(Arc::new).collect());
+            if !duplicates.is_empty() && self.shared.tolerated.is_some() {
+                return self.leave_out_duplicates().map(|()| false);
+            }
             if !duplicates.is_empty() {
                 let encoder = row_key_encoder(table, index)?;
                 return Err(self.duplicate(Some(index), &encoder, &duplicates));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn check_references(&self, made: &Made) -> Result {
+    /// Checks all references; returns false if rows refer to nothing and were left out.
+    fn check_references(&self, made: &Made) -> Result<bool> {
         let table = &self.shared.layout.table;
         for constraint in &table.foreign_keys {
             let context = self.shared.context;
             let reference = Reference::new(context, table, constraint, &made.segments)?;
-            self.check_reference(constraint, &reference, &made.segments)?;
+            let missing = reference.missing(context, &made.segments)?;
+            if !missing.is_empty() && self.shared.tolerated.is_some() {
+                return self.leave_out_missing(constraint, &reference, &missing).map(|()| false);
+            }
+            self.tell_missing(constraint, &reference, &missing)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Fails with the first row in file order of `segments` that refers to nothing.
@@ -420,11 +508,21 @@ impl Work<'_> {
     ) -> Result {
         self.tell_progress("checking", self.shared.rows.load(Ordering::Relaxed));
         let missing = reference.missing(self.shared.context, segments)?;
+        self.tell_missing(constraint, reference, &missing)
+    }
+
+    /// Fails with the first row in file order whose key is `missing`, if there are such.
+    fn tell_missing(
+        &self,
+        constraint: &ForeignKey,
+        reference: &Reference<'_>,
+        missing: &MissingKeys,
+    ) -> Result {
         if missing.is_empty() {
             return Ok(());
         }
         let encoder = reference.row_encoder()?;
-        let found = find_first(self.shared, &encoder, &missing)?;
+        let found = find_first(self.shared, &encoder, missing)?;
         let Some((place, key)) = found else { return Err(self.changed()) };
         let table = &self.shared.layout.table;
         let key = key_text(table, &constraint.columns, &encoder, &key)?;
@@ -472,27 +570,53 @@ impl Work<'_> {
         })
     }
 
+    fn note_rejects(&self, rejects: Vec<PartRejects>) {
+        lock(&self.rejects).parts = rejects;
+    }
+
+    /// Writes the rows left out to their file; returns how many they are.
+    fn write_rejects(&self) -> Result<u64> {
+        let mut rejects = lock(&self.rejects);
+        write_rejects(self.shared, self.job, &mut rejects)
+    }
+
+    /// Tells how many rows were left out.
+    fn tell_skipped(&self, rejected: u64) {
+        if let Some(told) = skipped(rejected, self.job) {
+            self.tell(Event::Notice(told));
+        }
+    }
+
+    /// Keeps the rows left out of an import that failed, as far as it came; returns how many they are.
+    fn keep_rejects(&self) -> u64 {
+        self.write_rejects().unwrap_or_else(|_| {
+            self.shared.context.store.discard_rejects(self.job);
+            0
+        })
+    }
+
     /// Publishes the table in one commit.
     fn publish(&self, made: Made) -> Result<Imported> {
         self.tell_progress("publishing", self.shared.rows.load(Ordering::Relaxed));
-        let published = self.commit(&made);
+        let published = self.write_rejects().and_then(|rejected| {
+            let imported = self.commit(&made, rejected)?;
+            self.tell_skipped(rejected);
+            Ok(imported)
+        });
         if published.is_err() {
             self.discard(&made);
         }
         published
     }
 
-    fn commit(&self, made: &Made) -> Result<Imported> {
+    fn commit(&self, made: &Made, rejected: u64) -> Result<Imported> {
         let context = self.shared.context;
         let table = &self.shared.layout.table;
         self.shared.files.iter().try_for_each(InputFile::require_unchanged)?;
         context.store.sync_table_directory(table.id)?;
         context.cancellation.check()?;
-        let sum = |segments: &mut dyn Iterator<Item = &Arc<Segment>>| -> (u64, u64) {
-            segments.fold((0, 0), |(rows, bytes), one| (rows + one.rows, bytes + one.bytes))
-        };
-        let (rows, row_bytes) = sum(&mut made.segments.iter());
-        let (index_entries, index_bytes) = sum(&mut made.indexes.values().flatten());
+        let (rows, row_bytes) = sizes(&mut made.segments.iter());
+        let (index_entries, index_bytes) = sizes(&mut made.indexes.values().flatten());
         let manifest = Manifest {
             segments: made.segments.clone(),
             indexes: made.indexes.clone(),
@@ -502,6 +626,7 @@ impl Work<'_> {
         let mut saved = saved_segments(context, log.record())?;
         // All rows are in segments now.
         let left = self.close_temp(&log);
+        log.note_rejected(rejected);
         context.store.update(|changes| {
             require_new(changes.catalog, table)?;
             changes.put_table(table)?;
@@ -510,7 +635,8 @@ impl Work<'_> {
         })?;
         saved.retain(|one| made.segments.iter().all(|segment| segment.file != one.file));
         context.store.discard_segments(table.id, &saved);
-        Ok(Imported { job: self.job, rows, index_entries, bytes: row_bytes + index_bytes })
+        let bytes = row_bytes + index_bytes;
+        Ok(Imported { job: self.job, rows, index_entries, bytes, trial: None })
     }
 
     /// Removes the temporary files before the job's end is recorded, unless a checkpoint names them;
@@ -542,6 +668,11 @@ fn first_place(place: &DataPlace) -> String {
     // Files that are no text have no lines.
     let line = if *line > 0 { format!(", line {line}, byte {byte}") } else { String::new() };
     format!("The first row with this key is file {file}, row {row}{line}.")
+}
+
+/// Returns the rows and bytes of segments.
+fn sizes(segments: &mut dyn Iterator<Item = &Arc<Segment>>) -> (u64, u64) {
+    segments.fold((0, 0), |(rows, bytes), one| (rows + one.rows, bytes + one.bytes))
 }
 
 /// Fails if another statement made a table of this name, or dropped the database or a referenced

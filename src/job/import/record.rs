@@ -29,10 +29,12 @@ pub(crate) struct JobLog {
     record: JobRecord,
     /// The name of its temporary directory.
     temp: String,
+    /// Whether nobody is to know of the job.
+    dry: bool,
 }
 
 impl JobLog {
-    /// Records that the import runs.
+    /// Records that the import runs, unless it is only tried.
     pub(crate) fn start(
         context: &JobContext,
         (job, table): (JobId, TableId),
@@ -64,8 +66,9 @@ impl JobLog {
         let temp = temp.record();
         record.temp_directories.retain(|path| !is_local(path) && *path != temp);
         record.temp_directories.push(temp.clone());
-        context.store.update(|changes| changes.put_job(&record))?;
-        Ok(Self { record, temp })
+        let log = Self { record, temp, dry: import.tolerance.dry_run };
+        log.put(context)?;
+        Ok(log)
     }
 
     /// Records that the import of a dump runs, which cannot be resumed.
@@ -79,13 +82,32 @@ impl JobLog {
         record.running_status = Some("reading".to_owned());
         let temp = temp.record();
         record.temp_directories.push(temp.clone());
-        context.store.update(|changes| changes.put_job(&record))?;
-        Ok(Self { record, temp })
+        let log = Self { record, temp, dry: false };
+        log.put(context)?;
+        Ok(log)
+    }
+
+    /// Writes the record, unless nobody is to know of the job.
+    fn put(&self, context: &JobContext) -> Result {
+        if self.dry {
+            return Ok(());
+        }
+        context.store.update(|changes| changes.put_job(&self.record))
+    }
+
+    /// Notes how many rows were left out.
+    pub(crate) fn note_rejected(&mut self, rows: u64) {
+        self.record.rejected = rows;
     }
 
     /// Returns whether the job can go on from a checkpoint.
     pub(crate) fn can_be_resumed(&self) -> bool {
-        self.record.resume.is_some()
+        self.record.resume.is_some() && !self.dry
+    }
+
+    /// Returns whether nobody is to know of the job.
+    pub(crate) fn is_dry(&self) -> bool {
+        self.dry
     }
 
     /// Returns the job.
@@ -105,7 +127,7 @@ impl JobLog {
         self.record.running_status = Some("reading".to_owned());
         self.record.started = Some(now);
         self.record.modified = now;
-        context.store.update(|changes| changes.put_job(&self.record))
+        self.put(context)
     }
 
     /// Writes the record of success with the publishing commit; `left` says that temporary files were
@@ -158,6 +180,9 @@ impl JobLog {
         (status, error): (JobStatus, &str),
         left: bool,
     ) -> Result {
+        if self.dry {
+            return Ok(());
+        }
         let saved = saved_segments(context, &self.record)?;
         let mut ended = self.ended(context, status, left);
         ended.error = Some(error.to_owned());
@@ -181,7 +206,7 @@ impl JobLog {
         if self.record.checkpoints == 0 && !left {
             self.record.temp_directories.retain(|path| *path != self.temp);
         }
-        context.store.update(|changes| changes.put_job(&self.record))
+        self.put(context)
     }
 
     /// Returns the record of a job that has ended; `left` says that temporary files were left.
@@ -230,6 +255,7 @@ fn new_record(context: &JobContext, id: JobId, description: &str, pending: bool)
         temp_directories: Vec::new(),
         resume: None,
         checkpoints: 0,
+        rejected: 0,
     }
 }
 
@@ -249,5 +275,9 @@ pub fn abandon(context: &JobContext, record: JobRecord) -> Result {
         })?;
     }
     let temp = local.into_iter().next().unwrap_or_default();
-    JobLog { record, temp }.give_up(context, (JobStatus::Canceled, "job canceled"), false)
+    JobLog { record, temp, dry: false }.give_up(
+        context,
+        (JobStatus::Canceled, "job canceled"),
+        false,
+    )
 }

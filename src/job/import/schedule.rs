@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::checkpoint::{Position, Saver, Verified};
 use super::input::{Content, InputFile};
+use super::reject::{self, PartRejects};
 use super::task::{Part, PartRead, Shared, Task, TaskRead, run_task};
 use crate::catalog::JobId;
 use crate::error::{DataPlace, Error, Notice, Result};
@@ -17,6 +18,7 @@ use crate::job::event::{Event, Progress};
 use crate::job::run::Run;
 use crate::job::table::{SEGMENT_BYTES, SortedSegment};
 use crate::plan::cluster_setting;
+use crate::record::Repairs;
 use crate::store::{ParquetFile, Segment};
 
 /// The smallest range that a file is cut into, in bytes.
@@ -41,6 +43,10 @@ pub(crate) struct AllRead {
     pub(crate) duplicates: Vec<Vec<u8>>,
     /// Rows in all.
     pub(crate) rows: u64,
+    /// Rows left out of each part, with the file and the records of it before the part.
+    pub(crate) rejects: Vec<PartRejects>,
+    /// What lenient reading has repaired.
+    pub(crate) repairs: Repairs,
     /// Warnings about the files.
     pub(crate) notices: Vec<Notice>,
 }
@@ -211,7 +217,11 @@ struct Report {
 }
 
 /// Reads all files.
-pub(crate) fn read_all(shared: &Shared<'_>, job: JobId, verified: Verified) -> Result<AllRead> {
+pub(crate) fn read_all(
+    shared: &Shared<'_>,
+    job: JobId,
+    verified: Verified,
+) -> Result<AllRead, (Error, Vec<PartRejects>)> {
     let range = range_size(shared);
     let tasks = cut_tasks(shared.files, range, shared.row_limit, verified.position);
     let count = tasks.len();
@@ -245,8 +255,9 @@ pub(crate) fn read_all(shared: &Shared<'_>, job: JobId, verified: Verified) -> R
                 if shared.context.cancellation.pause_reason().is_some() {
                     let _ = verifier.saver.save(&mut verifier.verified);
                 }
+                let rejects = std::mem::take(&mut verifier.verified.all.rejects);
                 verifier.discard();
-                Err(error)
+                Err((error, rejects))
             }
         }
     })
@@ -260,7 +271,10 @@ fn work(shared: &Shared<'_>, queue: &Queue, sender: &Sender<Report>) {
         };
         let read = run_task(shared, &task, &emit);
         if let Ok(Some(read)) = &read
-            && read.parts.iter().any(|part| part.fault.is_some())
+            && read
+                .parts
+                .iter()
+                .any(|part| part.fault.is_some() || shared.are_too_many(part.rejects.count))
         {
             shared.stop_after.fetch_min(task.number, Ordering::Relaxed);
         }
@@ -290,6 +304,8 @@ struct Verifier<'a> {
     given_up: Vec<Task>,
     /// The first task that is not yet verified.
     next: usize,
+    /// Rows left out so far.
+    rejected: u64,
 }
 
 impl<'a> Verifier<'a> {
@@ -299,6 +315,7 @@ impl<'a> Verifier<'a> {
             queue,
             job,
             saver: Saver::new(shared, &verified),
+            rejected: verified.all.rejects.iter().map(|part| part.rejects.count).sum(),
             verified,
             waiting: BTreeMap::new(),
             given_up: Vec::new(),
@@ -392,20 +409,28 @@ impl<'a> Verifier<'a> {
     fn take(&mut self, mut read: TaskRead) -> Result {
         let mut rows_before = Vec::with_capacity(read.parts.len());
         let mut fault = None;
+        let mut too_many = None;
         for part in &mut read.parts {
             let same = self.verified.position.filter(|position| position.file == part.file);
-            let before = same.map_or(0, |position| position.rows);
-            rows_before.push(before);
+            let before = same.unwrap_or(Position::start(part.file));
+            rows_before.push(before.rows);
             self.verified.position = Some(Position {
                 file: part.file,
-                rows: before + part.rows,
-                next: part.next.max(same.map_or(0, |position| position.next)),
+                rows: before.rows + part.rows,
+                records: before.records + part.records,
+                next: part.next.max(before.next),
                 done: part.to_end,
             });
-            self.verified.all.rows += part.rows;
-            self.note_swallowed(part, before);
+            let all = &mut self.verified.all;
+            all.rows += part.rows;
+            all.repairs.add(part.repairs);
+            self.note_swallowed(part, before.records);
+            self.note_rejects(part, before.records);
             if let Some(found) = part.fault.take() {
-                fault = Some((part.file, before, found));
+                fault = Some((part.file, before.records, found));
+            }
+            if self.shared.are_too_many(self.rejected) {
+                too_many.get_or_insert(part.file);
             }
         }
         let parts = std::mem::take(&mut read.parts);
@@ -418,6 +443,11 @@ impl<'a> Verifier<'a> {
         all.sorted.append(&mut read.sorted);
         all.runs.append(&mut read.runs);
         all.duplicates.append(&mut read.duplicates);
+        if let Some(file) = too_many
+            && let Some(most) = self.shared.tolerated.and_then(|tolerated| tolerated.max_errors)
+        {
+            return Err(reject::too_many(most, self.shared.files[file].name()));
+        }
         match fault {
             None => Ok(()),
             Some((file, before, fault)) => {
@@ -433,6 +463,16 @@ impl<'a> Verifier<'a> {
         self.verified
             .swallowed
             .extend(rows.map(|&(row, offset)| (part.file, before + row + 1, offset)));
+    }
+
+    fn note_rejects(&mut self, part: &mut PartRead, before: u64) {
+        if part.rejects.count == 0 {
+            return;
+        }
+        let rejects = std::mem::take(&mut part.rejects);
+        self.rejected += rejects.count;
+        let all = &mut self.verified.all;
+        all.rejects.push(PartRejects { file: part.file, records_before: before, rejects });
     }
 
     fn warn(&mut self) -> Result {

@@ -1,17 +1,19 @@
 //! One task of reading: a range of a large file, or several whole small files, from bytes to sorted
 //! segments or runs.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 
-use super::convert::{Converter, Piece, is_clean_text, unescaped_buffer};
+use super::convert::{Converted, Converter, Piece, is_clean_text, unescaped_buffer};
 use super::fault::Fault;
 use super::input::{ByteStream, Content, InputFile, PIECE_BYTES};
 use super::record::JobLog;
+use super::reject::{Rejects, Tolerated};
 use super::typed::read_groups;
 use crate::error::Result;
 use crate::job::JobContext;
@@ -19,7 +21,8 @@ use crate::job::merge::DuplicateWatch;
 use crate::job::run::{Run, RunSpace};
 use crate::job::sort::Sorter;
 use crate::job::table::{Layout, SEGMENT_BYTES, SortedSegment};
-use crate::record::{Records, TextFormat, TextReader};
+use crate::record::{RecordError, Records, Repairs, TextFormat, TextReader};
+use crate::source::{Malformed, TempDirectory};
 use crate::store::{RowIds, Segment, SegmentWriter};
 
 /// A part of a file to read: records that start in `start..end`.
@@ -45,7 +48,6 @@ pub(crate) struct Task {
 }
 
 /// What reading a part gave.
-#[derive(Debug)]
 pub(crate) struct PartRead {
     /// The file.
     pub(crate) file: usize,
@@ -55,7 +57,13 @@ pub(crate) struct PartRead {
     pub(crate) next: u64,
     /// Its rows.
     pub(crate) rows: u64,
-    /// Rows, from 0 in this part, with offset, in which a lazy quote swallowed a line break.
+    /// Its data records: the rows and those left out.
+    pub(crate) records: u64,
+    /// Those left out, with what is wrong with them.
+    pub(crate) rejects: Rejects,
+    /// What lenient reading has repaired.
+    pub(crate) repairs: Repairs,
+    /// Records, from 0 in this part, with offset, in which a lazy quote swallowed a line break.
     pub(crate) swallowed: Vec<(u64, u64)>,
     /// The first faulty row, at which reading stopped.
     pub(crate) fault: Option<Fault>,
@@ -71,6 +79,9 @@ impl PartRead {
             start,
             next: start,
             rows: 0,
+            records: 0,
+            rejects: Rejects::default(),
+            repairs: Repairs::default(),
             swallowed: Vec::new(),
             fault: None,
             to_end: part.end == u64::MAX,
@@ -129,6 +140,26 @@ pub(crate) struct Shared<'a> {
     pub(crate) stop_after: AtomicUsize,
     /// The job's record.
     pub(crate) log: &'a Mutex<JobLog>,
+    /// What becomes of rows that cannot be imported, unless they end the import.
+    pub(crate) tolerated: Option<Tolerated>,
+    /// Where rejects go that are too many for memory.
+    pub(crate) temp: &'a Arc<TempDirectory>,
+    /// The records of each file, by their offsets in order, that are left out because of their keys.
+    pub(crate) excluded: Mutex<Vec<Arc<Vec<u64>>>>,
+}
+
+impl Shared<'_> {
+    /// Returns whether rows are left out because of their keys.
+    pub(crate) fn leaves_out_keys(&self) -> bool {
+        let excluded = self.excluded.lock().unwrap_or_else(PoisonError::into_inner);
+        excluded.iter().any(|records| !records.is_empty())
+    }
+
+    /// Returns whether this many rejects are more than may be.
+    pub(crate) fn are_too_many(&self, rejects: u64) -> bool {
+        let most = self.tolerated.and_then(|tolerated| tolerated.max_errors);
+        most.is_some_and(|most| rejects > most)
+    }
 }
 
 /// Runs a task; `None` if it was given up because an earlier one has a fault. What is finished of a long
@@ -175,6 +206,17 @@ fn first_record(shared: &Shared<'_>, part: &Part, format: &TextFormat) -> Result
     }
 }
 
+/// The bytes of a piece that were read.
+#[derive(Clone, Copy)]
+struct Window<'a> {
+    /// The bytes, and some more.
+    raw: &'a Buffer,
+    /// Where they start in the file.
+    base: u64,
+    /// How many were read.
+    used: usize,
+}
+
 /// Rows on their way from a part.
 pub(crate) struct RowsRead<'a> {
     /// The rows.
@@ -183,10 +225,64 @@ pub(crate) struct RowsRead<'a> {
     pub(crate) bytes: u64,
     /// Rows of the part before them.
     pub(crate) rows_before: u64,
-    /// Where `starts` count from in the file.
-    pub(crate) base: u64,
-    /// Where the record of each row starts.
-    pub(crate) starts: &'a [u32],
+    /// Records of the part before them.
+    records_before: u64,
+    /// What they were made from; nothing in files that are no text.
+    text: Option<(Window<'a>, &'a Records)>,
+    /// The record of each row, unless they are all of them.
+    kept: Option<&'a [u32]>,
+}
+
+impl<'a> RowsRead<'a> {
+    /// Returns rows of a file that is no text, behind `rows_before` others.
+    pub(crate) fn typed(batch: &'a RecordBatch, bytes: u64, rows_before: u64) -> Self {
+        Self { batch, bytes, rows_before, records_before: rows_before, text: None, kept: None }
+    }
+
+    /// Returns the number among the records of the part, from 0, of the record that became a row, and
+    /// its offset in the file; rows of files that are no text have none.
+    pub(crate) fn record_of(&self, row: usize) -> (u64, u64) {
+        let record = self.record(row);
+        let Some((window, records)) = self.text else {
+            return (self.records_before + record as u64, 0);
+        };
+        let number = self.records_before + number_in_piece(records, record);
+        let start = records.starts.get(record).copied().unwrap_or_default();
+        (number, window.base + u64::from(start))
+    }
+
+    /// Returns the record that became a row as it stands in the file.
+    pub(crate) fn raw_of(&self, row: usize, reader: &mut TextReader) -> &'a [u8] {
+        let Some((Window { raw, used, .. }, records)) = self.text else { return &[] };
+        raw_record(records, raw, self.record(row), used, reader)
+    }
+
+    fn record(&self, row: usize) -> usize {
+        self.kept.map_or(row, |kept| kept[row] as usize)
+    }
+}
+
+/// Returns the number of a record among those of its piece, the ones left out counted.
+fn number_in_piece(records: &Records, record: usize) -> u64 {
+    let before = records.faults.partition_point(|fault| fault.record <= record);
+    (record + before) as u64
+}
+
+/// Returns a record as it stands in the piece `raw`, of which `used` bytes were read: up to the next line,
+/// without comments and blank lines behind it.
+fn raw_record<'a>(
+    records: &Records,
+    raw: &'a [u8],
+    record: usize,
+    used: usize,
+    reader: &mut TextReader,
+) -> &'a [u8] {
+    let start = records.starts[record] as usize;
+    let next = records.starts.get(record + 1).map_or(used, |next| *next as usize);
+    let first_behind = records.faults.partition_point(|fault| fault.record <= record);
+    let fault = records.faults.get(first_behind).map_or(next, |fault| fault.start);
+    let most = next.min(fault).max(start);
+    &raw[start..reader.record_end(&raw[..most], start)]
 }
 
 /// Takes the rows of a part; tells when it has seen enough.
@@ -221,10 +317,15 @@ pub(crate) fn read_part(
     }
     let mut pieces = Pieces {
         stream: file.bytes_from(start)?,
-        reader: format.reader(file.fields).with_quoted(shared.converter.nulls.needs_quotes()),
+        reader: format
+            .reader(file.fields)
+            .with_quoted(shared.converter.nulls.needs_quotes())
+            .leaving_out(shared.tolerated.is_some()),
         records: Records::default(),
         carried: Vec::new(),
         used: Vec::new(),
+        malformed: Vec::new(),
+        excluded: excluded(shared, part.file),
     };
     loop {
         shared.context.cancellation.check()?;
@@ -238,6 +339,11 @@ pub(crate) fn read_part(
     }
 }
 
+fn excluded(shared: &Shared<'_>, file: usize) -> Option<Arc<Vec<u64>>> {
+    let excluded = shared.excluded.lock().unwrap_or_else(PoisonError::into_inner);
+    excluded.get(file).filter(|records| !records.is_empty()).cloned()
+}
+
 /// The bytes of a part, read piece by piece.
 struct Pieces {
     stream: ByteStream,
@@ -248,6 +354,10 @@ struct Pieces {
     /// The last pieces. Their memory is used again when no row refers to it any more: new memory would
     /// have to be cleared, by us and by the system.
     used: Vec<Buffer>,
+    /// What is malformed in the text that is not yet read.
+    malformed: Vec<Malformed>,
+    /// Where records start that are left out because of their keys.
+    excluded: Option<Arc<Vec<u64>>>,
 }
 
 /// The most pieces that are kept to be used again.
@@ -266,40 +376,38 @@ impl Pieces {
         let base = read.next;
         let (raw, at_end) = self.fill(shared)?;
         let limit = usize::try_from(part.end.saturating_sub(base)).unwrap_or(usize::MAX);
-        let most = shared.row_limit.map_or(u64::MAX, |most| most - read.rows);
+        let most = shared.row_limit.map_or(u64::MAX, |most| most - read.records);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let records = &mut self.records;
         let outcome = self.reader.read(&raw, 0, limit.min(raw.len()), most, at_end, records);
-        let unescaped = unescaped_buffer(records);
-        let utf8 = is_clean_text(&raw) && is_clean_text(&unescaped);
-        let piece = Piece { raw: &raw, base, records, unescaped: &unescaped, utf8 };
-        let (batch, fault) = shared.converter.convert(&shared.files[part.file], &piece)?;
-        read.swallowed.extend(records.swallowed.iter().map(|&record| {
-            (read.rows + u64::from(record), base + u64::from(records.starts[record as usize]))
-        }));
-        let rows = batch.num_rows() as u64;
         let used = match &outcome {
             Ok(next) => *next,
             Err(error) => error.start,
         };
+        let window = Window { raw: &raw, base, used };
+        let converted = self.convert(shared, &shared.files[part.file], window)?;
+        let records = &self.records;
+        read.swallowed.extend(records.swallowed.iter().map(|&record| {
+            let number = read.records + number_in_piece(records, record as usize);
+            (number, base + u64::from(records.starts[record as usize]))
+        }));
+        read.repairs.add(records.repairs);
         let rows_read = RowsRead {
-            batch: &batch,
+            batch: &converted.batch,
             bytes: used as u64,
             rows_before: read.rows,
-            base,
-            starts: &records.starts,
+            records_before: read.records,
+            text: Some((window, records)),
+            kept: converted.kept.as_deref(),
         };
         if sink.take(&rows_read)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        shared.rows.fetch_add(rows, Ordering::Relaxed);
-        let fault = fault.or_else(|| {
-            let error = outcome.as_ref().err()?.clone();
-            Some(Fault::of_record(error, base, &raw).after(rows))
-        });
-        read.fault = fault.map(|fault| fault.after(read.rows));
-        read.rows += rows;
-        if read.fault.is_some() {
+        self.note_faults(shared, read, window, (converted, outcome.err()))?;
+        let records = &self.records;
+        let count = records.count + records.faults.len();
+        read.records += count as u64;
+        if read.fault.is_some() || shared.are_too_many(read.rejects.count) {
             return Ok(ControlFlow::Break(()));
         }
         if records.ended {
@@ -308,15 +416,131 @@ impl Pieces {
             return Ok(ControlFlow::Break(()));
         }
         read.next = base + used as u64;
-        let limited = shared.row_limit == Some(read.rows);
+        let limited = shared.row_limit == Some(read.records);
         // At the end of the file comments and blank lines may be all that is left.
-        let ended = at_end && (used >= raw.len() || records.count == 0);
+        let ended = at_end && (used >= raw.len() || count == 0);
         if limited || ended || read.next >= part.end {
             return Ok(ControlFlow::Break(()));
         }
         self.carried = raw[used..].to_vec();
         self.used.push(raw);
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Converts the records of the piece.
+    fn convert(
+        &mut self,
+        shared: &Shared<'_>,
+        file: &InputFile,
+        window: Window<'_>,
+    ) -> Result<Converted> {
+        let unescaped = unescaped_buffer(&mut self.records);
+        let utf8 = is_clean_text(window.raw) && is_clean_text(&unescaped);
+        let left_out = self.left_out(file, window);
+        let Window { raw, base, .. } = window;
+        let piece =
+            Piece { raw, base, records: &self.records, unescaped: &unescaped, utf8, left_out };
+        match shared.tolerated {
+            None => shared.converter.convert(file, piece),
+            Some(_) => shared.converter.convert_sound(file, piece),
+        }
+    }
+
+    /// Counts the rows of the piece, and notes what is wrong with other records of it.
+    fn note_faults(
+        &mut self,
+        shared: &Shared<'_>,
+        read: &mut PartRead,
+        window: Window<'_>,
+        (converted, fatal): (Converted, Option<RecordError>),
+    ) -> Result {
+        let rows = converted.batch.num_rows() as u64;
+        shared.rows.fetch_add(rows, Ordering::Relaxed);
+        read.rows += rows;
+        let of_record = |error| Fault::of_record(error, window.base, window.raw);
+        if shared.tolerated.is_some() {
+            self.reject(shared, read, window, converted.faults)?;
+            let number = number_in_piece(&self.records, self.records.count);
+            read.fault = fatal.map(|error| of_record(error).after(read.records + number));
+        } else {
+            let first = converted.faults.into_iter().next().map(|(_, fault)| fault);
+            let fault = first.or_else(|| Some(of_record(fatal?).after(rows)));
+            read.fault = fault.map(|fault| fault.after(read.records));
+        }
+        Ok(())
+    }
+
+    /// Returns the records that are not to be converted: with a fault those whose text is malformed,
+    /// without one those whose keys are no good.
+    fn left_out(
+        &mut self,
+        file: &InputFile,
+        Window { raw, base, used }: Window<'_>,
+    ) -> BTreeMap<usize, Option<Fault>> {
+        let mut left_out = BTreeMap::new();
+        let records = &self.records;
+        let end = base + used as u64;
+        if let Some(excluded) = &self.excluded {
+            let from = excluded.partition_point(|offset| *offset < base);
+            let to = excluded.partition_point(|offset| *offset < end);
+            for offset in &excluded[from..to] {
+                let start = |start: &u32| base + u64::from(*start);
+                if let Ok(record) = records.starts.binary_search_by_key(offset, start) {
+                    left_out.insert(record, None);
+                }
+            }
+        }
+        let read = self.malformed.partition_point(|one| one.text < end);
+        for malformed in self.malformed.drain(..read) {
+            // What was passed over at the head of the file matters to nobody either.
+            if malformed.text < base {
+                continue;
+            }
+            let offset = usize::try_from(malformed.text.saturating_sub(base)).unwrap_or(usize::MAX);
+            let behind = records.starts.partition_point(|start| (*start as usize) <= offset);
+            let Some(record) = behind.checked_sub(1) else { continue };
+            let start = records.starts[record] as usize;
+            // What is malformed in a comment or in a record that is left out anyway matters to nobody.
+            let length = raw_record(records, raw, record, used, &mut self.reader).len();
+            if offset < start + length {
+                let fault = || {
+                    let error = file.encoding_error(&malformed);
+                    Fault::of_encoding(error, (base, raw, start), malformed.text)
+                };
+                left_out.entry(record).or_insert_with(|| Some(fault()));
+            }
+        }
+        left_out
+    }
+
+    /// Notes the records of the piece that are left out, in their order.
+    fn reject(
+        &mut self,
+        shared: &Shared<'_>,
+        read: &mut PartRead,
+        Window { raw, base, used }: Window<'_>,
+        faults: Vec<(usize, Fault)>,
+    ) -> Result {
+        let Some(tolerated) = shared.tolerated else { return Ok(()) };
+        let (records, reader) = (&self.records, &mut self.reader);
+        let before = read.records;
+        let mut sound = faults.into_iter().peekable();
+        let mut unreadable = records.faults.iter().enumerate().peekable();
+        loop {
+            let next = unreadable.peek().map_or(usize::MAX, |(_, error)| error.record);
+            let reject = if let Some((record, fault)) = sound.next_if(|(record, _)| *record < next)
+            {
+                let row = before + number_in_piece(records, record);
+                fault.numbered(row).into_reject(raw_record(records, raw, record, used, reader))
+            } else if let Some((count, error)) = unreadable.next() {
+                let row = before + (error.record + count) as u64;
+                let fault = Fault::of_record(error.clone(), base, raw).numbered(row);
+                fault.into_reject(&raw[error.start..error.next.unwrap_or(raw.len())])
+            } else {
+                return Ok(());
+            };
+            read.rejects.push(reject, tolerated, shared.temp)?;
+        }
     }
 
     /// Returns what was carried over with the bytes that follow, twice as many if a record did not
@@ -328,6 +552,7 @@ impl Pieces {
         bytes.resize(bytes.len().max(before), 0);
         bytes[..before].copy_from_slice(&self.carried);
         let at_end = self.stream.fill_behind(&mut bytes, before, want)?;
+        self.malformed.extend(self.stream.take_malformed());
         shared.bytes.fetch_add((bytes.len() - before) as u64, Ordering::Relaxed);
         Ok((Buffer::from_vec(bytes), at_end))
     }
@@ -367,8 +592,16 @@ impl RowSink for Sink<'_> {
         if !self.splits || read.next - read.start < self.shared.split {
             return Ok(());
         }
-        let next =
-            PartRead { start: read.next, rows: 0, swallowed: Vec::new(), fault: None, ..*read };
+        let next = PartRead {
+            start: read.next,
+            rows: 0,
+            records: 0,
+            rejects: Rejects::default(),
+            repairs: Repairs::default(),
+            swallowed: Vec::new(),
+            fault: None,
+            ..*read
+        };
         let part = PartRead { to_end: false, ..std::mem::replace(read, next) };
         self.close_segment()?;
         self.done.parts.push(part);

@@ -234,13 +234,8 @@ pub(crate) fn take_batch(
     let rows = batch.num_rows().min(usize::try_from(most).unwrap_or(usize::MAX));
     let file = &shared.files[read.file];
     let (batch, fault) = shared.converter.convert_arrays(file, batch.columns(), rows)?;
-    let rows_read = RowsRead {
-        batch: &batch,
-        bytes: row_bytes * batch.num_rows() as u64,
-        rows_before: read.rows,
-        base: 0,
-        starts: &[],
-    };
+    let bytes = row_bytes * batch.num_rows() as u64;
+    let rows_read = RowsRead::typed(&batch, bytes, read.rows);
     let rows = batch.num_rows() as u64;
     if sink.take(&rows_read)?.is_break() {
         return Ok(ControlFlow::Break(()));
@@ -248,6 +243,7 @@ pub(crate) fn take_batch(
     shared.rows.fetch_add(rows, Ordering::Relaxed);
     read.fault = fault.map(|fault| fault.after(read.rows));
     read.rows += rows;
+    read.records += rows;
     if read.fault.is_some() || shared.row_limit == Some(read.rows) {
         return Ok(ControlFlow::Break(()));
     }

@@ -272,6 +272,61 @@ async fn a_resumed_import_of_faulty_input_fails_alike() {
     }
 }
 
+/// Returns rows of which every third has a fault or repeats a key.
+fn faulty_data(name: &str) -> String {
+    let mut text = String::new();
+    for row in 0..ROWS {
+        let key = row * 7919 % ROWS;
+        match row % 9 {
+            2 => writeln!(text, "x{key},{name},1").unwrap(),
+            5 => writeln!(text, "{key},\"{name}").unwrap(),
+            8 => writeln!(text, "{},{name},1", (row - 1) * 7919 % ROWS).unwrap(),
+            _ => writeln!(text, "{key},{name},{}", key % 97).unwrap(),
+        }
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_resumed_import_leaves_out_the_same_rows() {
+    let mut scene = Scene::new().await;
+    fs::write(scene.path("data.csv"), faulty_data("n").replace(",\"n\n", "\n")).unwrap();
+    // Rows left out of a piece of a mebibyte are more than memory takes.
+    fs::write(scene.path("long.csv"), faulty_data(&"n".repeat(1000)).replace(",\"n", ",n"))
+        .unwrap();
+    let gzip = std::process::Command::new("gzip").arg(scene.path("long.csv")).status();
+    assert!(gzip.unwrap().success());
+    for (file, pauses) in [("data.csv", [1, 8, 23, 40]), ("long.csv.gz", [1, 2, 3, 4])] {
+        let import = format!("{}, on_error = 'skip'", import("t", file));
+        scene.rows(&import).await.unwrap();
+        let expected = scene.content("t").await;
+        let id = scene.session.store.jobs().unwrap()[0].id;
+        let rejects = scene.rows(&format!("SHOW REJECTS FOR JOB {id}")).await.unwrap();
+        assert!(rejects.lines().count() as u64 > ROWS / 5);
+        for pause in pauses {
+            scene.rows("DROP TABLE t").await.unwrap();
+            if scene.rows_until(&import, pause, pause_all).await.is_err() {
+                if pause % 2 == 1 {
+                    scene = scene.restart().await;
+                }
+                scene.rows("RESUME ALL IMPORT JOBS").await.unwrap();
+            }
+            let id = scene.session.store.jobs().unwrap()[0].id;
+            scene.rows(&format!("SHOW JOB WHEN COMPLETE {id}")).await.unwrap();
+            assert!(scene.content("t").await == expected, "{file} after a pause at {pause}");
+            let again = scene.rows(&format!("SHOW REJECTS FOR JOB {id}")).await.unwrap();
+            // What goes on in another process knows files by their absolute names.
+            let directory = format!("{}/", scene.directory.path().display());
+            assert!(
+                again.replace(&directory, "") == rejects,
+                "rejects of {file} after a pause at {pause}"
+            );
+            scene.require_clean().await;
+        }
+        scene.rows("DROP TABLE t").await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_canceled_import_leaves_nothing() {
     let mut scene = Scene::new().await;

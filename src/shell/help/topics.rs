@@ -21,11 +21,19 @@ Options:
   delimiter = 'c'           the character between fields (default , in CSV, a tab in PGCOPY);
                             e'\\t' is a tab
   comment = 'c'             lines that start with this character are passed over
+  quote = 'c'               the character around fields (default \"); '' means that none is quoted
+  escape = 'c'              the character that makes a quote text, besides doubling it
   nullif = 'text'           fields equal to this text are NULL, quoted or not
   skip = 'n'                records to pass over at the head of each file
   header = 'skip' | 'match' pass over the first record, or take the columns' names from it
   row_limit = 'n'           import only the first n rows of each file
   strict_quotes             refuse quotes inside fields that are not quoted
+  lenient                   read what breaks the rules as well as can be
+  on_error = 'fail' | 'skip'
+                            leave out rows that cannot be imported, and list them
+  max_errors = 'n'          fail with more such rows
+  dry_run                   tell what would happen, and change nothing
+  encoding = 'name'         how the text is encoded (default utf-8), such as latin1 or utf-16le
   decompress = 'auto' | 'none' | 'gzip' | 'bzip' | 'zstd' | 'xz'
                             how files are compressed (default auto: by their names)
   sstsize = 'size'          accepted for CockroachDB's sake, without effect
@@ -333,8 +341,8 @@ REVOKE { ALL | privilege [, ...] } ON DATABASE name [, ...] FROM user [, ...]",
     Topic {
         name: "SHOW JOBS",
         summary: "list imports and exports, running and past",
-        synopsis: "SHOW JOBS [query]\nSHOW JOB id\nSHOW JOBS WHEN COMPLETE (query)\nSHOW JOB WHEN COMPLETE id",
-        notes: "The query gives the ids of jobs in its first column. WHEN COMPLETE waits until the jobs have stopped.",
+        synopsis: "SHOW JOBS [query]\nSHOW JOB id\nSHOW JOBS WHEN COMPLETE (query)\nSHOW JOB WHEN COMPLETE id\nSHOW REJECTS FOR JOB id",
+        notes: "The query gives the ids of jobs in its first column. WHEN COMPLETE waits until the jobs have stopped. SHOW REJECTS lists the rows that an import with on_error = 'skip' left out.",
         example: "SHOW JOBS;",
     },
     Topic {

@@ -250,6 +250,9 @@ impl Dump<'_> {
             unsorted: AtomicBool::new(false),
             stop_after: AtomicUsize::new(usize::MAX),
             log,
+            tolerated: None,
+            temp: self.temp,
+            excluded: Mutex::default(),
         }
     }
 
@@ -304,7 +307,8 @@ impl Dump<'_> {
         let tables = || works.iter().map(|work| &work.shared.layout.table);
         tables().try_for_each(|table| self.context.store.sync_table_directory(table.id))?;
         self.context.cancellation.check()?;
-        let mut imported = Imported { job: self.job, rows: 0, index_entries: 0, bytes: 0 };
+        let mut imported =
+            Imported { job: self.job, rows: 0, index_entries: 0, bytes: 0, trial: None };
         for made in made {
             imported.rows += made.segments.iter().map(|segment| segment.rows).sum::<u64>();
             let indexes = || made.indexes.values().flatten();
