@@ -1,6 +1,7 @@
 //! Faults from outside: the program is killed, interrupted, starved of disk space or denied a file in
 //! the middle of an import, and the database must be as it was before.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,11 @@ use std::time::Duration;
 
 /// The rows of the import that is disturbed.
 const ROWS: u64 = 200_000;
+
+/// Returns the program: the one that was built with the tests, or another for runs by hand.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("WHARF_FAULT_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_wharf").into())
+}
 
 /// Turns the gate on.
 const GATE: &str = "SET CLUSTER SETTING experimental.importcsv.enabled = true";
@@ -41,8 +47,10 @@ impl Scene {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
+        let mut command = Command::new(program());
         command.current_dir(self.directory.path()).arg("--no-init").arg("shop");
+        // What would be left in the system's place for temporary files is seen too.
+        command.env("TMPDIR", self.directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -102,6 +110,8 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Case 93 of the suite's, where we differ: there is no lease to lose. The process that ran the import
+/// is gone, and the next one finds its job.
 #[test]
 fn a_killed_import_leaves_a_clean_database() {
     let scene = Scene::new();
@@ -370,6 +380,10 @@ struct Disturbed {
     whole: Duration,
     import: String,
     expected: String,
+    /// All files while there is no table and no job to go on with.
+    kept: Vec<PathBuf>,
+    /// How often each thing was done.
+    done: BTreeMap<String, u64>,
 }
 
 impl Disturbed {
@@ -396,7 +410,10 @@ impl Disturbed {
             whole: Duration::ZERO,
             import: import("data.csv"),
             expected: String::new(),
+            kept: Vec::new(),
+            done: BTreeMap::new(),
         };
+        this.kept = sorted(files_below(this.scene.directory.path()));
         let begun = std::time::Instant::now();
         let made = this.scene.run(&["-e", &this.import]);
         assert!(made.status.success(), "{}", stderr(&made));
@@ -416,13 +433,15 @@ impl Disturbed {
         String::from_utf8_lossy(&shown.stdout).into_owned()
     }
 
-    /// Drops the table and checks that no file is left.
+    /// Drops the table and checks that no file is left, neither in the database nor elsewhere.
     fn clean(&self) {
         let dropped = self.scene.run(&["-e", "DROP TABLE IF EXISTS t"]);
         assert!(dropped.status.success(), "{}", stderr(&dropped));
-        for place in ["tmp", "shop/data", "shop/tmp"] {
-            assert_eq!(files_below(&self.scene.path(place)), Vec::<PathBuf>::new(), "{place}");
-        }
+        assert_eq!(sorted(files_below(self.scene.directory.path())), self.kept, "files were left");
+    }
+
+    fn count(&mut self, what: &str) {
+        *self.done.entry(what.to_owned()).or_default() += 1;
     }
 
     /// Runs `statement` in a shell that is then told `orders`, each after a while, or is killed.
@@ -436,15 +455,18 @@ impl Disturbed {
         let end = u64::try_from(self.whole.as_micros()).unwrap_or(u64::MAX);
         for _ in 0..=self.dice.below(3) {
             sleep(Duration::from_micros(self.dice.below(end)));
-            match self.dice.below(8) {
-                0..3 => tell("PAUSE ALL IMPORT JOBS"),
-                3..5 => tell("RESUME ALL IMPORT JOBS"),
-                5 => tell("CANCEL ALL IMPORT JOBS"),
-                _ => {
-                    shell.kill().expect("it can be killed");
-                    break;
-                }
+            let order = match self.dice.below(8) {
+                0..3 => "PAUSE",
+                3..5 => "RESUME",
+                5 => "CANCEL",
+                _ => "kill -9",
+            };
+            self.count(order);
+            if order == "kill -9" {
+                shell.kill().expect("it can be killed");
+                break;
             }
+            tell(&format!("{order} ALL IMPORT JOBS"));
         }
         drop(input);
         shell.wait().expect("it ends");
@@ -467,7 +489,8 @@ impl Disturbed {
 fn a_disturbed_import_is_whole_or_absent() {
     let rows = number("WHARF_FAULT_ROWS", 20_000);
     let mut disturbed = Disturbed::new(rows, number("WHARF_FAULT_SEED", 1));
-    for point in 0..number("WHARF_FAULT_POINTS", 6) {
+    let points = number("WHARF_FAULT_POINTS", 6);
+    for point in 0..points {
         let (before, _) = disturbed.state();
         let statement = format!("{}, detached", disturbed.import);
         disturbed.disturb(&statement);
@@ -492,8 +515,103 @@ fn a_disturbed_import_is_whole_or_absent() {
             let query = disturbed.scene.run(&["-e", "SELECT 1 FROM t"]);
             assert!(stderr(&query).contains("42P01"), "{point}: {}", stderr(&query));
         }
+        disturbed.count(if job > before { &status } else { "not begun" });
+        disturbed.clean();
+        if points > 6 {
+            // A run by hand wants to see how far it is.
+            drop(writeln!(std::io::stderr(), "{} of {points}: {:?}", point + 1, disturbed.done));
+        }
+    }
+}
+
+/// Checks that a job which a full disk has paused says so, and that it ends with the whole table when
+/// there is room; returns whether it was paused.
+fn resumes_when_there_is_room(disturbed: &Disturbed, failed: &Output, what: &str) -> bool {
+    let (_, status) = disturbed.state();
+    let told = stderr(failed);
+    if !failed.status.success() {
+        assert!(told.contains("SQLSTATE: 53100"), "{what}: {told}");
+        assert_eq!(told.contains("The job is paused"), status == "paused", "{what}: {told}");
+    }
+    if status == "paused" {
+        let resumed = disturbed.scene.run(&["-e", "RESUME ALL IMPORT JOBS"]);
+        assert!(resumed.status.success(), "{what}: {}", stderr(&resumed));
+        assert_eq!(disturbed.state().1, "succeeded", "{what}");
+    }
+    if failed.status.success() || status == "paused" {
+        assert!(disturbed.content() == disturbed.expected, "{what}: the table differs");
+    }
+    disturbed.clean();
+    status == "paused"
+}
+
+#[test]
+fn a_full_disk_pauses_a_job_that_has_a_checkpoint() {
+    let disturbed = Disturbed::new(ROWS, 1);
+    // With the last limit, the first segment fits and the second does not.
+    let limits = [400, 480, 560, 700, 1000];
+    let paused = limits.map(|blocks| {
+        let script = format!("ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let failed = Command::new("sh")
+            .args(["-c", &script])
+            .arg(program())
+            .args(["--no-init", "shop", "--memory", "1MiB", "-e", &disturbed.import])
+            .current_dir(disturbed.scene.directory.path())
+            .output()
+            .expect("a shell runs");
+        resumes_when_there_is_room(&disturbed, &failed, &format!("{blocks} blocks"))
+    });
+    assert!(paused[limits.len() - 1], "{paused:?}");
+}
+
+#[test]
+fn a_job_goes_on_when_a_disk_that_filled_up_was_made_larger() {
+    let mut disturbed = Disturbed::new(ROWS, 1);
+    let scene = &disturbed.scene;
+    // The compressed file is smaller than the disk, so that nothing is refused before it is read.
+    let packed = Command::new("gzip").arg("data.csv").current_dir(scene.directory.path()).status();
+    assert!(packed.expect("gzip runs").success());
+    disturbed.kept = sorted(files_below(scene.directory.path()));
+    // A file system that nobody else sees, and that is gone with the shell that made it.
+    let script = format!(
+        "mkdir -p tmp && mount -t tmpfs -o size=$SIZE none tmp || exit 99
+         \"$0\" --no-init shop --memory 1MiB -e \"{}\" 2>first
+         mount -o remount,size=100m tmp
+         \"$0\" --no-init shop -e 'RESUME ALL IMPORT JOBS' 2>second",
+        import("data.csv.gz")
+    );
+    let mut paused = 0;
+    for size in ["1300k", "1600k", "2m", "2500k"] {
+        Command::new("unshare")
+            .args(["-m", "sh", "-c", &script])
+            .arg(program())
+            .env("SIZE", size)
+            .current_dir(scene.directory.path())
+            .status()
+            .expect("a shell runs");
+        if !scene.path("first").exists() {
+            // Mounting is not permitted here.
+            return;
+        }
+        let read = |name| fs::read(scene.path(name)).expect("the shell wrote it");
+        let read = |name| String::from_utf8(read(name)).expect("the program writes UTF-8");
+        let (first, second) = (read("first"), read("second"));
+        let (_, status) = disturbed.state();
+        let told = format!("{size}: {status}\n{first}\n{second}");
+        assert!(["succeeded", "failed"].contains(&status.as_str()), "{told}");
+        assert_eq!(first.contains("The job is paused"), second.contains("RESUME JOBS 1"), "{told}");
+        paused += u64::from(first.contains("The job is paused"));
+        if status == "succeeded" {
+            assert!(disturbed.content() == disturbed.expected, "{told}\nthe table differs");
+        } else {
+            assert!(first.contains("SQLSTATE: 53100"), "{told}");
+        }
+        for name in ["first", "second"] {
+            fs::remove_file(scene.path(name)).expect("it was written");
+        }
         disturbed.clean();
     }
+    assert!(paused > 0);
 }
 
 #[test]
