@@ -27,4 +27,12 @@ pub mod syntax;
 pub mod types;
 
 #[cfg(test)]
+#[path = "../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "it is a crate where it is fuzzed")]
+mod fuzz;
+#[cfg(test)]
 mod tidy;
+
+// By this name `fuzz` knows the crate.
+#[cfg(test)]
+extern crate self as wharf;

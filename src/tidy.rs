@@ -71,6 +71,13 @@ impl Faults {
     }
 }
 
+/// Returns the Rust files of the project.
+fn sources() -> impl Iterator<Item = String> {
+    ["src", "sql-tests", "fuzz/src", "fuzz/targets"]
+        .iter()
+        .flat_map(|folder| files(folder, &["rs"]))
+}
+
 /// Returns the row of the module that a file of `src/` belongs to.
 fn row_of(path: &str) -> Option<&'static Row> {
     let first = path.strip_prefix("src/")?.split(['/', '.']).next()?;
@@ -136,7 +143,7 @@ fn crates_stay_behind_their_fence() {
 #[test]
 fn every_file_opens_with_a_sentence() {
     let mut faults = Faults::default();
-    for path in files("src", &["rs"]).into_iter().chain(files("sql-tests", &["rs"])) {
+    for path in sources() {
         let text = SourceText::read(&path);
         let head: Vec<&str> =
             text.original.lines().map_while(|line| line.strip_prefix("//!")).collect();
@@ -297,7 +304,6 @@ fn every_rule_has_a_comment() {
 #[test]
 fn no_stray_names() {
     let mut faults = Faults::default();
-    let sources = || files("src", &["rs"]).into_iter().chain(files("sql-tests", &["rs"]));
     for path in files("src", &[]).into_iter().chain(files("grammar", &[])).chain(sources()) {
         for element in path.split('/') {
             let name = element.split('.').next().unwrap_or_default();

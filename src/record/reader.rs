@@ -115,8 +115,9 @@ impl Reader {
     }
 
     /// Makes the reader use the exact way only.
-    #[cfg(test)]
-    pub(super) fn exactly(mut self) -> Self {
+    #[cfg(any(test, fuzzing))]
+    #[doc(hidden)]
+    pub fn exactly(mut self) -> Self {
         self.fast = false;
         self
     }

@@ -1,0 +1,44 @@
+//! Every seed of every target.
+
+use std::path::Path;
+
+/// Runs `check` on the seeds of a target.
+#[track_caller]
+fn run(target: &str, check: fn(&[u8])) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let ours = root.join("seeds");
+    let seeds = if ours.is_dir() { ours } else { root.join("fuzz/seeds") };
+    let mut count = 0;
+    for entry in std::fs::read_dir(seeds.join(target)).expect("the seeds are part of the project") {
+        let path = entry.expect("an entry can be read").path();
+        check(&std::fs::read(&path).expect("a seed can be read"));
+        count += 1;
+    }
+    assert!(count > 5, "{target} has {count} seeds");
+    check(b"");
+}
+
+#[test]
+fn csv_holds_for_its_seeds() {
+    run("csv", super::csv);
+}
+
+#[test]
+fn sql_holds_for_its_seeds() {
+    run("sql", super::sql);
+}
+
+#[test]
+fn url_holds_for_its_seeds() {
+    run("url", super::url);
+}
+
+#[test]
+fn options_hold_for_their_seeds() {
+    run("options", super::options);
+}
+
+#[test]
+fn dump_holds_for_its_seeds() {
+    run("dump", super::dump);
+}

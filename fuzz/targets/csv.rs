@@ -1,0 +1,5 @@
+//! Runs `wharf_fuzz::csv` on the bytes that libFuzzer makes.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| wharf_fuzz::csv(data));

@@ -1,0 +1,5 @@
+//! Runs `wharf_fuzz::options` on the bytes that libFuzzer makes.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| wharf_fuzz::options(data));
