@@ -13,6 +13,8 @@ mod canary;
 mod data;
 #[path = "locations/examples.rs"]
 mod examples;
+#[path = "locations/exports.rs"]
+mod exports;
 #[path = "locations/fault_plan.rs"]
 mod fault_plan;
 #[path = "locations/fault_server.rs"]
@@ -119,6 +121,11 @@ fn collect(servers: &Arc<Servers>, rewrite: bool) -> Collected {
     }
     for refusal in temp_refusals::TEMP_REFUSALS {
         all.add(format!("temp_refusal/{}", refusal.name), refusal.programs, |servers| {
+            refusal.check(servers);
+        });
+    }
+    for refusal in exports::EXPORT_REFUSALS {
+        all.add(format!("export_refusal/{}", refusal.name), refusal.programs, |servers| {
             refusal.check(servers);
         });
     }

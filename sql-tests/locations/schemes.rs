@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::data::{COMPRESSED, PARTS};
+use crate::exports;
 use crate::progress;
 use crate::scene::{Ended, GATE, Scene, import, import_with, quoted};
 use crate::servers::Servers;
@@ -14,7 +15,7 @@ pub(crate) type Check = fn(Store, &Servers);
 
 /// Returns what is checked of a store, by name.
 pub(crate) fn checks(store: Store) -> impl Iterator<Item = &'static (&'static str, Check)> {
-    let chosen = ["one_file", "twenty_files", "pattern", "directory", "temp"];
+    let chosen = ["one_file", "twenty_files", "pattern", "directory", "temp", "export"];
     CHECKS.iter().filter(move |(name, _)| !store.is_other_form() || chosen.contains(name))
 }
 
@@ -36,6 +37,10 @@ const CHECKS: &[(&str, Check)] = &[
     ("temp_is_kept", temp_is_kept),
     ("temp_of_a_failure", temp_of_a_failure),
     ("temp_of_a_kill", temp_of_a_kill),
+    ("export", exports::export),
+    ("export_beside", exports::export_beside),
+    ("export_of_a_failure", exports::export_of_a_failure),
+    ("copy_of_a_long_file", exports::copy_of_a_long_file),
 ];
 
 fn one_file(store: Store, servers: &Servers) {

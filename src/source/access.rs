@@ -317,6 +317,10 @@ impl Access {
         }
     }
 
+    pub(super) fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
     /// Fails if the user may not use a place of another machine.
     pub(super) fn require_remote(&self, location: &Location) -> Result {
         if location.is_explicit() || !self.explicit_only {

@@ -104,6 +104,26 @@ impl Failure {
         }
     }
 
+    /// Returns whether it tells that there is no such file, while its place may be there.
+    pub(super) fn is_missing_file(&self) -> bool {
+        self.code == SqlState::UNDEFINED_FILE && self.reason.is_empty()
+    }
+
+    /// Returns the error for a file that could not be written.
+    pub(super) fn into_write_error(self, name: &str) -> Error {
+        let reason = match (self.code, self.reason.as_str()) {
+            (SqlState::UNDEFINED_FILE, "") => "there is no such place",
+            (SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "") => "it was changed meanwhile",
+            (_, reason) => reason,
+        };
+        let error =
+            Error::new(self.code, format!("could not write \"{}\": {reason}", redact(name)));
+        match self.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+
     /// Returns the error for a file.
     pub(super) fn into_error(self, name: &str) -> Error {
         let name = redact(name);

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::BoxStream;
+use object_store::multipart::PartId;
 use object_store::path::Path;
 use object_store::{Attribute, Attributes, PutOptions, PutPayload};
-use reqwest::{Method, StatusCode};
+use reqwest::header::CONTENT_LENGTH;
+use reqwest::{Body, Method, StatusCode};
 use url::Url;
 
 use super::answer::Failure;
@@ -25,10 +28,16 @@ use crate::error::{Result, SqlState};
 /// What web servers take in one request unless they are told otherwise: nginx's default.
 const WEB_BYTES: usize = 1 << 20;
 
+/// The longest file that is written with a storage class, which goes there by one request.
+const MOST_OF_CLASS: usize = 256 << 20;
+
 /// How many files of a web server are deleted at once.
 const DELETED_AT_ONCE: usize = 8;
 
-/// A directory of another machine. Names are words of letters, digits and hyphens.
+/// The bytes of a long file.
+pub(super) type Content = BoxStream<'static, std::io::Result<Bytes>>;
+
+/// A directory of another machine. Names are elements of its path, as requests hold them.
 #[async_trait]
 pub(super) trait Folder: Send + Sync {
     /// Writes a file whole, in the place of one of that name.
@@ -45,10 +54,48 @@ pub(super) trait Folder: Send + Sync {
         Ok(())
     }
 
+    /// Writes a file of `size` bytes whole, in the place of one of that name.
+    async fn put_long(&self, name: &str, size: u64, content: Content) -> Result<(), Failure>;
+
+    /// Returns whether a file can be written in parts, which appears when they are completed.
+    fn takes_parts(&self) -> bool {
+        false
+    }
+
+    /// Starts a file in parts; returns its id.
+    async fn begin(&self, _name: &str) -> Result<String, Failure> {
+        Err(no_parts())
+    }
+
+    /// Writes a part of the file with a name and id; returns what the server calls it.
+    async fn put_part(
+        &self,
+        _file: (&str, &str),
+        _number: usize,
+        _content: Bytes,
+    ) -> Result<String, Failure> {
+        Err(no_parts())
+    }
+
+    /// Lets a file in parts appear, in the place of one of that name.
+    async fn complete(&self, _name: &str, _id: &str, _parts: Vec<String>) -> Result<(), Failure> {
+        Err(no_parts())
+    }
+
+    /// Gives up a file in parts.
+    async fn abort(&self, _name: &str, _id: &str) -> Result<(), Failure> {
+        Err(no_parts())
+    }
+
     /// Returns how long a file the server may not take, if there may be a limit below what is written.
     fn doubtful_size(&self) -> Option<usize> {
         None
     }
+}
+
+/// Says that files are written whole.
+fn no_parts() -> Failure {
+    Failure::new(SqlState::FEATURE_NOT_SUPPORTED, "files cannot be written there in parts")
 }
 
 /// A directory in a bucket or container.
@@ -74,21 +121,29 @@ impl ObjectFolder {
         let directory = object_path(place, &format!("{}{name}", key_directory(place)))?;
         Ok(Self { store: open_store(network, place)?, directory, attributes })
     }
+
+    fn path_of(&self, name: &str) -> Path {
+        // A name is taken as it is, as it is when files are read.
+        let path = match self.directory.as_ref() {
+            "" => Path::parse(name),
+            directory => Path::parse(format!("{directory}/{name}")),
+        };
+        path.unwrap_or_else(|_| self.directory.clone().join(name))
+    }
 }
 
 #[async_trait]
 impl Folder for ObjectFolder {
     async fn put(&self, name: &str, content: Bytes) -> Result<(), Failure> {
         let options = PutOptions { attributes: self.attributes.clone(), ..PutOptions::default() };
-        let path = self.directory.clone().join(name);
+        let path = self.path_of(name);
         let payload = PutPayload::from_bytes(content);
         self.store.objects.put_opts(&path, payload, options).await.map_err(failure)?;
         Ok(())
     }
 
     async fn delete(&self, names: &[String]) -> Result<(), Failure> {
-        let paths: Vec<_> =
-            names.iter().map(|name| Ok(self.directory.clone().join(name.as_str()))).collect();
+        let paths: Vec<_> = names.iter().map(|name| Ok(self.path_of(name))).collect();
         let mut deleted = self.store.objects.delete_stream(futures::stream::iter(paths).boxed());
         while let Some(result) = deleted.next().await {
             match result {
@@ -109,10 +164,55 @@ impl Folder for ObjectFolder {
     }
 
     fn file(&self, name: &str) -> Arc<dyn Remote> {
-        Arc::new(ObjectFile {
-            store: Arc::clone(&self.store),
-            path: self.directory.clone().join(name),
-        })
+        Arc::new(ObjectFile { store: Arc::clone(&self.store), path: self.path_of(name) })
+    }
+
+    async fn put_long(&self, name: &str, _: u64, mut content: Content) -> Result<(), Failure> {
+        let mut whole = Vec::new();
+        while let Some(piece) = content.next().await {
+            whole.extend_from_slice(&piece.map_err(|error| Failure::of_cause(&error))?);
+            if whole.len() > MOST_OF_CLASS {
+                return Err(Failure::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "files of more than 256 MiB cannot be written with S3_STORAGE_CLASS",
+                )
+                .with_hint("Leave it out, or let the files be smaller."));
+            }
+        }
+        self.put(name, Bytes::from(whole)).await
+    }
+
+    /// The class cannot be told where a file in parts begins.
+    fn takes_parts(&self) -> bool {
+        self.attributes.is_empty()
+    }
+
+    async fn begin(&self, name: &str) -> Result<String, Failure> {
+        self.store.multipart.create_multipart(&self.path_of(name)).await.map_err(failure)
+    }
+
+    async fn put_part(
+        &self,
+        (name, id): (&str, &str),
+        number: usize,
+        content: Bytes,
+    ) -> Result<String, Failure> {
+        let payload = PutPayload::from_bytes(content);
+        let (path, id) = (self.path_of(name), id.to_owned());
+        let part = self.store.multipart.put_part(&path, &id, number, payload).await;
+        Ok(part.map_err(failure)?.content_id)
+    }
+
+    async fn complete(&self, name: &str, id: &str, parts: Vec<String>) -> Result<(), Failure> {
+        let parts = parts.into_iter().map(|content_id| PartId { content_id }).collect();
+        let (path, id) = (self.path_of(name), id.to_owned());
+        self.store.multipart.complete_multipart(&path, &id, parts).await.map_err(failure)?;
+        Ok(())
+    }
+
+    async fn abort(&self, name: &str, id: &str) -> Result<(), Failure> {
+        let (path, id) = (self.path_of(name), id.to_owned());
+        self.store.multipart.abort_multipart(&path, &id).await.map_err(failure)
     }
 }
 
@@ -133,11 +233,21 @@ pub(super) struct WebFolder {
 }
 
 impl WebFolder {
-    /// Returns the directory `name` in the directory that `place` names.
+    /// Returns the directory `name` in the directory that `place` names, or that one itself.
     pub(super) fn new(network: &Arc<Network>, place: &HttpPlace, name: &str) -> Self {
         let mut url = place.url.clone();
-        url.set_path(&format!("{}{name}/", web_directory(place)));
+        let slash = if name.is_empty() { "" } else { "/" };
+        url.set_path(&format!("{}{name}{slash}", web_directory(place)));
         Self { network: Arc::clone(network), url }
+    }
+
+    /// Returns the directory of the file `place`, and the name of the file.
+    pub(super) fn of_file(network: &Arc<Network>, place: &HttpPlace) -> (Self, String) {
+        let mut url = place.url.clone();
+        let path = place.url.path();
+        let (directory, name) = path.split_at(path.rfind('/').map_or(0, |at| at + 1));
+        url.set_path(directory);
+        (Self { network: Arc::clone(network), url }, name.to_owned())
     }
 
     fn url_of(&self, name: &str) -> Url {
@@ -148,7 +258,7 @@ impl WebFolder {
 
     /// Deletes a file, if it is there.
     async fn delete_one(&self, name: &str) -> Result<(), Failure> {
-        match self.send(Method::DELETE, name, None).await {
+        match self.send(Method::DELETE, name, None, 0).await {
             Err(failure) if !matches!(failure.status, Some(404 | 410)) => Err(failure),
             _ => Ok(()),
         }
@@ -158,26 +268,32 @@ impl WebFolder {
         &self,
         method: Method,
         name: &str,
-        content: Option<Bytes>,
+        content: Option<Body>,
+        size: u64,
     ) -> Result<(), Failure> {
         let url = self.url_of(name);
         self.network.rules.check(&url, Reach::Any)?;
         let mut request = self.network.client(Reach::Any)?.request(method, url);
         if let Some(content) = content {
-            request = request.body(content);
+            request = request.header(CONTENT_LENGTH, size).body(content);
         }
         let response = request.send().await.map_err(|error| Failure::of_cause(&error))?;
         if response.status().is_success() {
             return Ok(());
         }
-        Err(refused(read_failure(response).await))
+        Err(refused(read_failure(response).await, size))
     }
 }
 
 #[async_trait]
 impl Folder for WebFolder {
     async fn put(&self, name: &str, content: Bytes) -> Result<(), Failure> {
-        self.send(Method::PUT, name, Some(content)).await
+        let size = content.len() as u64;
+        self.send(Method::PUT, name, Some(content.into()), size).await
+    }
+
+    async fn put_long(&self, name: &str, size: u64, content: Content) -> Result<(), Failure> {
+        self.send(Method::PUT, name, Some(Body::wrap_stream(content)), size).await
     }
 
     async fn delete(&self, names: &[String]) -> Result<(), Failure> {
@@ -195,7 +311,7 @@ impl Folder for WebFolder {
     }
 
     async fn remove_itself(&self) -> Result<(), Failure> {
-        self.send(Method::DELETE, "", None).await
+        self.send(Method::DELETE, "", None, 0).await
     }
 
     fn doubtful_size(&self) -> Option<usize> {
@@ -209,7 +325,7 @@ pub(super) fn web_directory(place: &HttpPlace) -> String {
 }
 
 /// Says what a web server means that does not take what is written to it, or does not delete it.
-fn refused(failure: Failure) -> Failure {
+fn refused(failure: Failure, size: u64) -> Failure {
     let Some(status) = failure.status else { return failure };
     let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     let told = format!("{status} {}", reason.unwrap_or_default());
@@ -232,7 +348,7 @@ fn refused(failure: Failure) -> Failure {
         .with_hint("Let it make them: in nginx by \"create_full_put_path on\"."),
         413 => Failure::new(
             SqlState::PROGRAM_LIMIT_EXCEEDED,
-            format!("the server does not take files of {WEB_BYTES} bytes ({told})"),
+            format!("the server does not take files of {size} bytes ({told})"),
         )
         .with_hint("Let it take larger ones: in nginx by \"client_max_body_size 0\"."),
         507 => Failure::new(SqlState::DISK_FULL, format!("the server's disk is full ({told})"))

@@ -156,7 +156,8 @@ impl Location {
         }
     }
 
-    fn text(&self) -> &str {
+    /// Returns the place as the user wrote it, secrets included.
+    pub(super) fn text(&self) -> &str {
         match self {
             Self::Local(local) => &local.text,
             Self::Nodelocal(nodelocal) => &nodelocal.text,

@@ -17,6 +17,7 @@ use object_store::client::{
 };
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
     Attribute, ClientOptions, GetOptions, GetRange, HeaderValue, ObjectStore, RetryConfig,
@@ -34,6 +35,7 @@ use crate::error::{Error, Result, SqlState};
 /// The client of a bucket or container.
 pub(super) struct Store {
     pub(super) objects: Arc<dyn ObjectStore>,
+    pub(super) multipart: Arc<dyn MultipartStore>,
     lister: Arc<dyn PaginatedListStore>,
 }
 
@@ -213,7 +215,11 @@ fn build_s3(
         builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
     }
     let store = Arc::new(builder.build()?);
-    Ok(Store { objects: Arc::clone(&store) as _, lister: store })
+    Ok(Store {
+        objects: Arc::clone(&store) as _,
+        multipart: Arc::clone(&store) as _,
+        lister: store,
+    })
 }
 
 fn build_gs(
@@ -247,7 +253,11 @@ fn build_gs(
         builder = builder.with_base_url(endpoint.as_str().trim_end_matches('/'));
     }
     let store = Arc::new(builder.build()?);
-    Ok(Store { objects: Arc::clone(&store) as _, lister: store })
+    Ok(Store {
+        objects: Arc::clone(&store) as _,
+        multipart: Arc::clone(&store) as _,
+        lister: store,
+    })
 }
 
 /// The key of no account: without one the library would look for the machine's.
@@ -282,7 +292,11 @@ fn build_azure(
         builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/').to_owned());
     }
     let store = Arc::new(builder.build()?);
-    Ok(Store { objects: Arc::clone(&store) as _, lister: store })
+    Ok(Store {
+        objects: Arc::clone(&store) as _,
+        multipart: Arc::clone(&store) as _,
+        lister: store,
+    })
 }
 
 /// Requests are tried again in one place, which is not there.

@@ -2,8 +2,8 @@
 //!
 //! The caller's thread fetches batches of rows; threads make text of them, in turn; one thread cuts
 //! the text into files, in the order of the rows; and each file has a thread that compresses and
-//! writes it. All queues between them are short, so that memory stays bounded. Files are made in a
-//! temporary directory and moved to their place together at the end.
+//! writes it. All queues between them are short, so that memory stays bounded. Files are made where
+//! nobody sees them and appear together at the end.
 
 mod cut;
 mod file;
@@ -77,16 +77,17 @@ fn open(
     export: &plan::Export,
     job: JobId,
 ) -> Result<(OutputDirectory, Names)> {
+    let (access, spool) = (&context.access, context.store.path().join("tmp"));
     match &export.target {
         ExportTarget::Directory { url, filename, suffix } => {
-            let output = context.access.output_directory(&Location::parse(url)?, job.0)?;
+            let output = access.output_directory(&Location::parse(url)?, job.0, &spool)?;
             let moment = context.query.now.cast_unsigned();
             let default = || format!("export{moment:016x}{:08x}-%part%{suffix}", job.0);
             let pattern = filename.clone().unwrap_or_else(default);
             Ok((output, Names::of_pattern(&pattern)))
         }
         ExportTarget::File { url } => {
-            let (output, name) = context.access.output_file(&Location::parse(url)?, job.0)?;
+            let (output, name) = access.output_file(&Location::parse(url)?, job.0, &spool)?;
             Ok((output, Names::one(&name)))
         }
     }

@@ -34,7 +34,11 @@ impl ExportLog {
             modified: now,
             fraction_completed: 0.0,
             error: None,
-            temp_directories: vec![output.temporary_path().to_string_lossy().into_owned()],
+            temp_directories: output
+                .temporary_path()
+                .iter()
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect(),
             resume: None,
             checkpoints: 0,
             rejected: 0,

@@ -31,6 +31,7 @@ use crate::error::Result;
 
 pub(super) use self::local::create_directory;
 pub use self::local::remove_temp_leftover;
+pub(super) use self::pieces::delete;
 pub(super) use self::record::remove_leftover;
 pub(super) use self::usage::Usage;
 

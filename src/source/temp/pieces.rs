@@ -227,7 +227,11 @@ pub(super) async fn put(
 }
 
 /// Deletes files; tries again while it is worth it.
-async fn delete(folder: &dyn Folder, names: &[String], patience: Patience) -> Result<(), Failure> {
+pub(in crate::source) async fn delete(
+    folder: &dyn Folder,
+    names: &[String],
+    patience: Patience,
+) -> Result<(), Failure> {
     let mut retry = Retry::new(patience, true);
     loop {
         match patience.wait(folder.delete(names)).await.and_then(|result| result) {

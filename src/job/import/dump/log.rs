@@ -24,15 +24,19 @@ impl Logs {
         ignored: &Ignored,
     ) -> Result<Self> {
         let mut logs = Self::default();
+        let spool = context.store.path().join("tmp");
+        let end = place.find('?').filter(|_| place.contains("://")).unwrap_or(place.len());
+        let (path, parameters) = place.split_at(end);
         for (name, data) in [("unsupported_schema_stmts", false), ("unsupported_data_stmts", true)]
         {
             let lines = ignored.log(data);
             if lines.is_empty() {
                 continue;
             }
-            let directory = format!("{}/import{job}/{name}", place.trim_end_matches('/'));
             let directory =
-                context.access.output_directory(&Location::parse(&directory)?, job.0)?;
+                format!("{}/import{job}/{name}{parameters}", path.trim_end_matches('/'));
+            let directory = Location::parse(&directory)?;
+            let directory = context.access.output_directory(&directory, job.0, &spool)?;
             let written = write_files(&directory, &lines)
                 .and_then(|names| directory.publish(&names, true).map(|()| names));
             match written {

@@ -1,11 +1,11 @@
-//! Files that are written for the user: made under a temporary directory beside their place, and moved
-//! there when all are whole.
+//! Files that are written on this machine: made under a temporary directory beside their place, and
+//! moved there when all are whole.
 //!
 //! The temporary directory is `wharf-<job>`, as those of imports are, so that the next open of the
 //! database removes what a crash left of it. A file that exists is replaced only on request.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,17 +13,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::access::{Access, directory_failure};
-use super::beneath::{self, Root};
-use super::failure::{io_error, wrap_error};
-use super::location::Location;
-use super::temp::create_directory;
+use super::{exists, no_file};
 use crate::error::{Error, Result, SqlState};
+use crate::source::access::{Access, directory_failure};
+use crate::source::beneath::{self, Root};
+use crate::source::failure::io_error;
+use crate::source::location::Location;
+use crate::source::temp::create_directory;
 
 /// Where the files of one statement go. Unless they were published they are gone when it is dropped,
 /// and so are the directories that were made for them.
 #[derive(Debug)]
-pub struct OutputDirectory {
+pub(super) struct LocalOutput {
     destination: OwnedFd,
     directory: OwnedFd,
     name: String,
@@ -37,14 +38,14 @@ pub struct OutputDirectory {
     kept: AtomicBool,
 }
 
-impl Access {
+impl LocalOutput {
     /// Makes a place for files in the directory `location`, which is made if it is missing. `job` tells
     /// it from those of other statements.
-    pub fn output_directory(&self, location: &Location, job: u64) -> Result<OutputDirectory> {
-        let root = self.require_output(location)?;
+    pub(super) fn directory(access: &Access, location: &Location, job: u64) -> Result<Self> {
+        let root = access.require_local()?;
         let (path, first) = match location {
             Location::Nodelocal(nodelocal) => (root.join(&nodelocal.path), root),
-            _ => (self.resolve(location.path()), Path::new("/")),
+            _ => (access.resolve(location.path()), Path::new("/")),
         };
         let made = missing_directories(&path, first);
         let opened = match location {
@@ -62,7 +63,7 @@ impl Access {
         };
         let opened = opened
             .map_err(|error| directory_failure(location, &error))
-            .and_then(|opened| OutputDirectory::new(opened, path, shown, job));
+            .and_then(|opened| Self::new(opened, path, shown, job));
         match opened {
             Ok(mut output) => {
                 output.made = made;
@@ -77,23 +78,19 @@ impl Access {
 
     /// Makes a place for the one file `location`, whose directory must exist, and returns it with the
     /// file's name.
-    pub fn output_file(&self, location: &Location, job: u64) -> Result<(OutputDirectory, String)> {
-        let root = self.require_output(location)?;
+    pub(super) fn file(access: &Access, location: &Location, job: u64) -> Result<(Self, String)> {
+        let root = access.require_local()?;
         let name = String::from_utf8_lossy(location.last_element()).into_owned();
         if name.is_empty() || location.to_string().ends_with('/') {
-            return Err(Error::new(
-                SqlState::INVALID_PARAMETER_VALUE,
-                format!("\"{location}\" is the name of a directory"),
-            )
-            .hint("Name a file."));
+            return Err(no_file(location));
         }
         let path = match location {
             Location::Nodelocal(nodelocal) => root.join(&nodelocal.path),
-            _ => self.resolve(location.path()),
+            _ => access.resolve(location.path()),
         };
         let path = path.parent().map(Path::to_owned).unwrap_or_default();
         let opened =
-            self.open_directory_of(location).map_err(|error| {
+            access.open_directory_of(location).map_err(|error| {
                 match Errno::from_io_error(&error) {
                     Some(Errno::NOENT) => Error::new(
                         SqlState::UNDEFINED_FILE,
@@ -104,24 +101,9 @@ impl Access {
             })?;
         let shown = location.to_string();
         let shown = shown.rfind('/').map_or("", |at| &shown[..=at]).to_owned();
-        Ok((OutputDirectory::new(opened, path, shown, job)?, name))
+        Ok((Self::new(opened, path, shown, job)?, name))
     }
 
-    /// Returns the root of `nodelocal:` if files may be written to `location`.
-    fn require_output(&self, location: &Location) -> Result<&Path> {
-        if !location.is_remote() {
-            return self.require_local();
-        }
-        self.require_remote(location)?;
-        Err(Error::new(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            format!("files cannot be written to \"{location}\" yet"),
-        )
-        .hint("Name a place of this machine."))
-    }
-}
-
-impl OutputDirectory {
     fn new(destination: OwnedFd, path: PathBuf, shown: String, job: u64) -> Result<Self> {
         let (name, directory) = create_directory(&destination, job)
             .map_err(|error| io_error("create a directory in", &path.to_string_lossy(), &error))?;
@@ -130,37 +112,37 @@ impl OutputDirectory {
     }
 
     /// Returns the absolute path of the temporary directory, for job records.
-    pub fn temporary_path(&self) -> PathBuf {
+    pub(super) fn temporary_path(&self) -> PathBuf {
         self.path.join(&self.name)
     }
 
     /// Makes a file, to be written to. Nobody buffers: wrap it.
-    pub fn create(&self, name: &str) -> Result<OutputFile> {
+    pub(super) fn create(&self, name: &str) -> Result<LocalFile> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // The directory lets nobody in; once moved, the file has the rights of any that the user makes.
         let descriptor = rustix::fs::openat(&self.directory, name, flags, Mode::from(0o666))
             .map_err(|errno| self.failure("create", name, errno))?;
-        Ok(OutputFile { file: File::from(descriptor), name: self.shown(name) })
+        Ok(LocalFile { file: File::from(descriptor), name: self.shown(name) })
     }
 
     /// Fails if the destination has a file of this name.
-    pub fn require_absent(&self, name: &str) -> Result {
+    pub(super) fn require_absent(&self, name: &str) -> Result {
         match rustix::fs::statat(&self.destination, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(self.failure("create", name, errno)),
-            Ok(_) => Err(self.exists(name)),
+            Ok(_) => Err(exists(&self.shown(name))),
         }
     }
 
     /// Moves the files to the destination; none if one cannot be. Files that exist are replaced if
     /// `overwrite`, else an error.
-    pub fn publish(&self, names: &[String], overwrite: bool) -> Result {
+    pub(super) fn publish(&self, names: &[String], overwrite: bool) -> Result {
         for (count, name) in names.iter().enumerate() {
             if let Err(errno) = self.move_file(name, overwrite) {
                 self.retract(&names[..count]);
                 return Err(match errno {
-                    Errno::EXIST if !overwrite => self.exists(name),
+                    Errno::EXIST if !overwrite => exists(&self.shown(name)),
                     errno => self.failure("create", name, errno),
                 });
             }
@@ -172,7 +154,7 @@ impl OutputDirectory {
     }
 
     /// Removes files that were published.
-    pub fn retract(&self, names: &[String]) {
+    pub(super) fn retract(&self, names: &[String]) {
         for name in names {
             let _ = rustix::fs::unlinkat(&self.destination, name.as_str(), AtFlags::empty());
         }
@@ -198,14 +180,6 @@ impl OutputDirectory {
         format!("{}{name}", self.shown)
     }
 
-    fn exists(&self, name: &str) -> Error {
-        Error::new(
-            SqlState::DUPLICATE_FILE,
-            format!("file \"{}\" already exists", self.shown(name)),
-        )
-        .hint("Name another file, remove this one, or add the option overwrite.")
-    }
-
     fn failure(&self, action: &str, name: &str, errno: Errno) -> Error {
         io_error(action, &self.shown(name), &errno.into())
     }
@@ -223,7 +197,7 @@ impl OutputDirectory {
     }
 }
 
-impl Drop for OutputDirectory {
+impl Drop for LocalOutput {
     fn drop(&mut self) {
         // What cannot be removed now is found by the job record later.
         let _ = self.remove_temporary();
@@ -233,36 +207,26 @@ impl Drop for OutputDirectory {
     }
 }
 
-/// A file that is being written. Errors are ours, wrapped: take them out by `io_error`.
+/// A file that is being written.
 #[derive(Debug)]
-pub struct OutputFile {
+pub(super) struct LocalFile {
     file: File,
     name: String,
 }
 
-impl OutputFile {
-    /// Returns the file's name with its place, secrets redacted.
-    pub fn name(&self) -> &str {
+impl LocalFile {
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::Write::write(&mut self.file, bytes)
+    }
+
     /// Ends writing: all bytes are on the disk when it returns how many there are.
-    pub fn finish(self) -> Result<u64> {
+    pub(super) fn finish(self) -> Result<u64> {
         let done = self.file.sync_data().and_then(|()| self.file.metadata());
         Ok(done.map_err(|error| io_error("write", &self.name, &error))?.len())
-    }
-}
-
-impl Write for OutputFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::Interrupted => error,
-            _ => wrap_error(io_error("write", &self.name, &error)),
-        })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -290,8 +254,8 @@ fn remove_directories(made: &[PathBuf]) {
 mod tests {
     use std::fs;
 
-    use super::super::AccessOptions;
     use super::*;
+    use crate::source::AccessOptions;
 
     fn access(base: &Path) -> Access {
         Access::new(AccessOptions {
@@ -300,13 +264,13 @@ mod tests {
         })
     }
 
-    fn open(base: &Path, url: &str) -> Result<OutputDirectory> {
-        access(base).output_directory(&Location::parse(url).unwrap(), 7)
+    fn open(base: &Path, url: &str) -> Result<LocalOutput> {
+        LocalOutput::directory(&access(base), &Location::parse(url).unwrap(), 7)
     }
 
-    fn write(output: &OutputDirectory, name: &str, text: &str) {
+    fn write(output: &LocalOutput, name: &str, text: &str) {
         let mut file = output.create(name).unwrap();
-        file.write_all(text.as_bytes()).unwrap();
+        io::Write::write_all(&mut file.file, text.as_bytes()).unwrap();
         assert_eq!(file.finish().unwrap(), text.len() as u64);
     }
 
@@ -364,16 +328,12 @@ mod tests {
     fn writes_one_file_into_a_directory_that_exists() {
         let base = tempfile::tempdir().unwrap();
         let access = access(base.path());
-        let file = |text: &str| access.output_file(&Location::parse(text).unwrap(), 1);
+        let file = |text: &str| LocalOutput::file(&access, &Location::parse(text).unwrap(), 1);
         let (output, name) = file("x.csv").unwrap();
         write(&output, &name, "1");
         output.publish(&[name], false).unwrap();
         assert_eq!(fs::read(base.path().join("x.csv")).unwrap(), b"1");
         assert_eq!(file("none/x.csv").unwrap_err().code(), SqlState::UNDEFINED_FILE);
         assert_eq!(file("d/").unwrap_err().code(), SqlState::INVALID_PARAMETER_VALUE);
-        assert_eq!(
-            file("http://example.com/x").unwrap_err().code(),
-            SqlState::FEATURE_NOT_SUPPORTED
-        );
     }
 }

@@ -1,0 +1,245 @@
+//! Every scheme takes what EXPORT and COPY TO write, whole or not at all, and gives it back; places that
+//! take nothing are refused.
+
+use crate::program::Program;
+use crate::scene::{GATE, Scene, import, import_with, quoted};
+use crate::servers::{BUCKET, Servers};
+use crate::store::Store;
+
+/// What must not be shown.
+const SECRET: &str = "canary";
+
+/// Returns the URL of a file in a directory for what is written.
+fn file(store: Store, servers: &Servers, directory: &str, name: &str) -> String {
+    store.url(servers, &format!("temp/{directory}/{name}"))
+}
+
+/// Makes a scene whose table `t` has all rows.
+fn filled(store: Store, servers: &Servers) -> Scene {
+    let scene = store.scene(servers);
+    let rows = Store::Path.url(servers, "rows.csv");
+    assert_eq!(scene.checksum_of(&[&rows]), servers.checksum(), "another table");
+    scene
+}
+
+/// Runs a statement that writes files, which must succeed; returns the names in the first column.
+fn written(scene: &Scene, statement: &str) -> Vec<String> {
+    let ended = scene.run(&[statement]);
+    ended.require_success();
+    let name = |line: &str| line.split(',').next().unwrap_or_default().to_owned();
+    ended.out.lines().skip(1).map(name).collect()
+}
+
+/// What EXPORT writes, IMPORT reads: several files of CSV, and one of Parquet.
+pub(crate) fn export(store: Store, servers: &Servers) {
+    let directory = format!("{}-export", store.name());
+    let place = quoted(&store.temp(servers, &directory));
+    let scene = filled(store, servers);
+    let csv = format!("EXPORT INTO CSV {place} WITH chunk_rows = '9000', header FROM TABLE t");
+    if !store.writes() {
+        let ended = scene.run(&[&csv]);
+        ended.require_refused("42501", &["could not write", "does not let files be written"]);
+        return;
+    }
+    let names = written(&scene, &csv);
+    assert_eq!(names.len(), 3, "{names:?}");
+    let urls: Vec<String> =
+        names.iter().map(|name| file(store, servers, &directory, name)).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    scene.run(&["DROP TABLE t"]).require_success();
+    let again = import_with(&urls, "temp = 'tmp', skip = '1'");
+    assert_eq!(scene.checksum_after(&again), servers.checksum(), "another table");
+    let parquet =
+        format!("EXPORT INTO PARQUET {place} WITH filename = {} FROM TABLE t", quoted(ODD_NAME));
+    assert_eq!(written(&scene, &parquet).len(), 1);
+    scene.run(&["DROP TABLE t"]).require_success();
+    let url = file(store, servers, &directory, ODD_NAME);
+    let again = import(&[&url], "tmp").replace(" CSV ", " PARQUET ");
+    assert_eq!(scene.checksum_after(&again), servers.checksum(), "another table");
+    assert_eq!(store.temp_names(servers, &directory).len(), 4);
+    scene.require_no_temp();
+}
+
+/// A name that must be encoded.
+const ODD_NAME: &str = "a b%41,(1)&=.parquet";
+
+/// A file that exists is replaced only on request.
+pub(crate) fn export_beside(store: Store, servers: &Servers) {
+    if !store.writes() {
+        return;
+    }
+    let directory = format!("{}-beside", store.name());
+    let place = store.temp(servers, &directory);
+    let scene = store.scene(servers);
+    let write = |option: &str, value: &str| {
+        let options = format!("chunk_rows = '1', header{option}");
+        format!(
+            "EXPORT INTO CSV {} WITH {options} FROM SELECT {value} AS a FROM generate_series(1, 2)",
+            quoted(&place.replacen(&directory, &format!("{directory}/x-%part%.csv"), 1))
+        )
+    };
+    assert_eq!(written(&scene, &write("", "1")).len(), 2);
+    let ended = scene.run(&[&write("", "2")]);
+    ended.require_refused("58P02", &["x-n1.0.csv", "already exists"]);
+    let read = format!(
+        "SELECT sum(a) FROM {}",
+        quoted(&file(store, servers, &directory, "x-n1.1.csv"))
+    );
+    let sum = |scene: &Scene| {
+        let ended = scene.run(&[&read]);
+        ended.require_success();
+        ended.out.lines().last().unwrap_or_default().to_owned()
+    };
+    assert_eq!(sum(&scene), "1");
+    assert_eq!(written(&scene, &write(", overwrite", "2")).len(), 2);
+    assert_eq!(sum(&scene), "2");
+    assert_eq!(store.temp_names(servers, &directory).len(), 2);
+}
+
+/// A file that is longer than what is sent at once.
+pub(crate) fn copy_of_a_long_file(store: Store, servers: &Servers) {
+    if !store.writes() {
+        return;
+    }
+    let directory = format!("{}-long", store.name());
+    let scene = store.scene(servers);
+    if store.is_local() {
+        // COPY makes no directory.
+        let place = quoted(&store.temp(servers, &directory));
+        let made = format!("EXPORT INTO CSV {place} WITH filename = 'first' FROM SELECT 1");
+        assert_eq!(written(&scene, &made).len(), 1);
+    }
+    let url = quoted(&file(store, servers, &directory, "long.csv"));
+    let copy = format!(
+        "COPY (SELECT g AS a, repeat(chr(97 + g % 26), 60) AS b FROM generate_series(1, 200000) \
+         AS s(g)) TO {url} WITH (FORMAT csv, HEADER)"
+    );
+    scene.run(&[&copy]).require_success();
+    let ended = scene.run(&[&format!("SELECT count(*), sum(a), sum(length(b)) FROM {url} AS f")]);
+    ended.require_success();
+    assert_eq!(ended.out.lines().last(), Some("200000,20000100000,12000000"), "{}", ended.out);
+}
+
+/// What fails on the way leaves nothing, however much was sent.
+pub(crate) fn export_of_a_failure(store: Store, servers: &Servers) {
+    if !store.writes() {
+        return;
+    }
+    let directory = format!("{}-failed", store.name());
+    let scene = store.scene(servers);
+    let export = format!(
+        "EXPORT INTO CSV {} WITH chunk_rows = '50000' FROM SELECT repeat('x', 150), \
+         1 / (199999 - g) FROM generate_series(1, 200000) AS s(g)",
+        quoted(&store.temp(servers, &directory))
+    );
+    scene.run(&[&export]).require_refused("22012", &["division by zero"]);
+    assert_eq!(store.temp_names(servers, &directory), Vec::<String>::new(), "files were left");
+    scene.require_no_temp();
+    let shown = scene.run(&["SHOW JOBS"]);
+    assert!(shown.out.contains(",failed,"), "{}", shown.out);
+}
+
+/// A place that takes no files, and how it is refused.
+pub(crate) struct ExportRefusal {
+    /// Its name in the name of the test.
+    pub(crate) name: &'static str,
+    /// The programs that it needs.
+    pub(crate) programs: &'static [Program],
+    url: fn(&Servers) -> String,
+    code: &'static str,
+    words: &'static [&'static str],
+}
+
+/// The places.
+pub(crate) const EXPORT_REFUSALS: &[ExportRefusal] = &[
+    ExportRefusal {
+        name: "nobody_listens",
+        programs: &[],
+        url: |_| "http://ada:canary@127.0.0.1:1/out?key=canary".into(),
+        code: "08001",
+        words: &["no connection to the server"],
+    },
+    ExportRefusal {
+        name: "host_not_allowed",
+        programs: &[],
+        url: |_| "http://ada:canary@169.254.169.254/out?key=canary".into(),
+        code: "42501",
+        words: &["must not be reached"],
+    },
+    ExportRefusal {
+        name: "http_reads_only",
+        programs: &[Program::Nginx],
+        url: |servers| format!("http://{}/parts?key=canary", servers.web().address),
+        code: "42501",
+        words: &["does not let files be written and deleted there (405 ", "dav_methods PUT DELETE"],
+    },
+    ExportRefusal {
+        name: "http_forbidden",
+        programs: &[Program::Nginx],
+        url: |servers| format!("http://{}/forbidden/out?key=canary", servers.web().address),
+        code: "42501",
+        words: &["access denied (403 Forbidden)"],
+    },
+    ExportRefusal {
+        name: "s3_without_bucket",
+        programs: &[Program::Moto, Program::Python],
+        url: |servers| {
+            let there = format!("s3://{BUCKET}/");
+            Store::S3.temp(servers, "none").replace(&there, "s3://nobodys-bucket/")
+        },
+        code: "58P01",
+        words: &["the bucket does not exist"],
+    },
+    ExportRefusal {
+        name: "azure_without_container",
+        programs: &[Program::Azurite, Program::Python],
+        url: |servers| {
+            let there = format!("azure://{BUCKET}/");
+            Store::Azure.temp(servers, "none").replace(&there, "azure://nobodys/")
+        },
+        code: "58P01",
+        words: &["the container does not exist"],
+    },
+    ExportRefusal {
+        name: "azure_wrong_key",
+        programs: &[Program::Azurite, Program::Python],
+        url: |servers| {
+            let url = Store::Azure.temp(servers, "none");
+            url.replace("AZURE_ACCOUNT_KEY=hash", "AZURE_ACCOUNT_KEY=Y2FuYXJ5")
+        },
+        code: "42501",
+        words: &["access denied (403 "],
+    },
+];
+
+impl ExportRefusal {
+    /// Checks it, with EXPORT and with COPY TO, and with a file that is there and one that is not.
+    pub(crate) fn check(&self, servers: &Servers) {
+        let scene = Scene::new();
+        let url = (self.url)(servers);
+        let end = url.find('?').unwrap_or(url.len());
+        let file = format!("{}/file.csv{}", &url[..end], &url[end..]);
+        for overwrite in ["", " WITH overwrite"] {
+            let export = format!("EXPORT INTO CSV {}{overwrite} FROM SELECT 1", quoted(&url));
+            let copy = format!(
+                "COPY (SELECT 1) TO {}{}",
+                quoted(&file),
+                match overwrite {
+                    "" => "",
+                    _ => " WITH (OVERWRITE)",
+                }
+            );
+            for statement in [export, copy] {
+                let ended = scene.run(&[GATE, &statement]);
+                ended.require_refused(self.code, self.words);
+                scene.require_nothing_left();
+                let shown = format!("{}{}", ended.out, ended.err);
+                assert!(shown.contains("\nHINT: "), "there is no hint: {shown}");
+                let jobs = scene.run(&["SHOW JOBS"]);
+                let shown = format!("{shown}{}{}", jobs.out, jobs.err);
+                assert!(!shown.contains(SECRET), "a secret is shown: {shown}");
+                assert!(!shown.contains("Y2FuYXJ5"), "a secret is shown: {shown}");
+            }
+        }
+    }
+}
