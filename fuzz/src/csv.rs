@@ -35,6 +35,15 @@ pub fn csv(data: &[u8]) {
             Some('b'),
         ]),
         strict_quotes: choices.below(2) == 1,
+        quote: choices.one_of(&[Some(b'"'), Some(b'"'), Some(b'\''), None]),
+        escape: choices.one_of(&[None, None, Some(b'\\'), Some(b'"')]),
+        lenient: choices.below(4) == 1,
+        carriage_returns: choices.below(4) == 1,
+    };
+    let dialect = Dialect {
+        strict_quotes: dialect.strict_quotes && !dialect.lenient,
+        escape: dialect.escape.filter(|_| dialect.quote.is_some()),
+        ..dialect
     };
     let fields = 1 + choices.below(4);
     let quoted = choices.below(2) == 1;

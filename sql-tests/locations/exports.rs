@@ -81,10 +81,8 @@ pub(crate) fn export_beside(store: Store, servers: &Servers) {
     assert_eq!(written(&scene, &write("", "1")).len(), 2);
     let ended = scene.run(&[&write("", "2")]);
     ended.require_refused("58P02", &["x-n1.0.csv", "already exists"]);
-    let read = format!(
-        "SELECT sum(a) FROM {}",
-        quoted(&file(store, servers, &directory, "x-n1.1.csv"))
-    );
+    let read =
+        format!("SELECT sum(a) FROM {}", quoted(&file(store, servers, &directory, "x-n1.1.csv")));
     let sum = |scene: &Scene| {
         let ended = scene.run(&[&read]);
         ended.require_success();
