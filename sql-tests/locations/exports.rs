@@ -56,6 +56,9 @@ pub(crate) fn export(store: Store, servers: &Servers) {
     let url = file(store, servers, &directory, ODD_NAME);
     let again = import(&[&url], "tmp").replace(" CSV ", " PARQUET ");
     assert_eq!(scene.checksum_after(&again), servers.checksum(), "another table");
+    let ended = scene.run(&[&format!("SELECT count(*), sum(id) FROM {} AS f", quoted(&url))]);
+    ended.require_success();
+    assert_eq!(ended.out.lines().last(), Some("24000,287988000"), "{}", ended.out);
     assert_eq!(store.temp_names(servers, &directory).len(), 4);
     scene.require_no_temp();
 }

@@ -14,9 +14,9 @@ use std::collections::HashSet;
 
 use arrow::buffer::Buffer;
 
-use super::csv::{TEXT, is_clean, nulls};
+use super::text::{TEXT, is_clean, is_null, nulls};
 use crate::error::{DataPlace, Error, Result, SqlState};
-use crate::record::{Dialect, Reader, RecordError, Records, strip_bom};
+use crate::record::{Dialect, Reader, RecordError, Records, TextFormat, strip_bom};
 use crate::types::{self, Cells, SqlType};
 
 /// How many records are looked at, at most.
@@ -31,10 +31,13 @@ const LONGEST_NAME: usize = 63;
 /// What was guessed.
 #[derive(Debug)]
 pub(super) struct Guess {
-    pub(super) delimiter: char,
+    pub(super) format: TextFormat,
+    /// Whether the first record names the columns.
     pub(super) header: bool,
     pub(super) columns: Vec<(String, SqlType)>,
-    /// From how many rows.
+    /// The text that means NULL where it is not in quotes, in CSV; nothing unless it is told.
+    pub(super) null: String,
+    /// From how many rows; 0 if it was told.
     pub(super) sampled: u64,
 }
 
@@ -61,7 +64,8 @@ pub(super) fn guess(
     };
     let fields = first.len();
     let dialect = Dialect { delimiter, ..Dialect::default() };
-    let mut reader = Reader::new(dialect, fields).with_quoted(true);
+    let format = TextFormat::Csv(dialect);
+    let mut reader = format.reader(fields).with_quoted(true);
     let mut records = Records::default();
     // A record that is malformed is told when it is read; those before it tell the types.
     let _ = reader.read(sample, start, usize::MAX, MOST_RECORDS, at_end, &mut records);
@@ -70,7 +74,7 @@ pub(super) fn guess(
     let rest: Vec<SqlType> = (0..fields).map(|field| sampled.type_of(field, 1)).collect();
     let names: Vec<String> =
         first.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
-    let header = if all == rest {
+    let header = if all == rest || sampled.records.count == 1 {
         rest.iter().all(|sql_type| *sql_type == TEXT) && sampled.starts_with_names(&names)
     } else {
         true
@@ -79,8 +83,9 @@ pub(super) fn guess(
     let names =
         if header { column_names(&names) } else { column_names(&vec![String::new(); fields]) };
     Ok(Guess {
-        delimiter,
+        format,
         header,
+        null: String::new(),
         columns: names.into_iter().zip(types).collect(),
         sampled: (sampled.records.count as u64).saturating_sub(u64::from(header)),
     })
@@ -122,7 +127,7 @@ fn guess_delimiter(sample: &[u8], start: usize, at_end: bool) -> char {
 }
 
 /// The records of the head of a file.
-struct Sample {
+pub(super) struct Sample {
     raw: Buffer,
     unescaped: Buffer,
     records: Records,
@@ -130,11 +135,16 @@ struct Sample {
 }
 
 impl Sample {
-    fn new(sample: &[u8], mut records: Records) -> Self {
+    pub(super) fn new(sample: &[u8], mut records: Records) -> Self {
         let raw = Buffer::from_vec(sample.to_vec());
         let unescaped = Buffer::from_vec(std::mem::take(&mut records.unescaped));
         let utf8 = is_clean(&raw) && is_clean(&unescaped);
         Self { raw, unescaped, records, utf8 }
+    }
+
+    /// Returns how many records there are.
+    pub(super) fn count(&self) -> u64 {
+        self.records.count as u64
     }
 
     fn text(&self, record: usize, field: usize) -> &[u8] {
@@ -147,11 +157,11 @@ impl Sample {
     }
 
     /// Returns the type of a column from record `first` on.
-    fn type_of(&self, field: usize, first: usize) -> SqlType {
+    pub(super) fn type_of(&self, field: usize, first: usize) -> SqlType {
         let mut shape: Option<Shape> = None;
         for record in first..self.records.count {
             let text = self.text(record, field);
-            if text.is_empty() && !self.records.is_quoted(record, field) {
+            if is_null(&self.records, record, field) {
                 continue;
             }
             let own = Shape::of(text);
@@ -278,7 +288,7 @@ impl Shape {
 }
 
 /// Returns the names of columns: lower case, numbered where they are missing or come twice.
-fn column_names(header: &[String]) -> Vec<String> {
+pub(super) fn column_names(header: &[String]) -> Vec<String> {
     let mut seen = HashSet::new();
     let mut names = Vec::with_capacity(header.len());
     for (at, given) in header.iter().enumerate() {
@@ -307,7 +317,8 @@ mod tests {
         let columns: Vec<String> =
             guess.columns.iter().map(|(name, sql_type)| format!("{name} {sql_type}")).collect();
         let header = if guess.header { "header, " } else { "" };
-        assert_eq!(format!("{:?} {header}{}", guess.delimiter, columns.join(", ")), expected);
+        let TextFormat::Csv(dialect) = &guess.format else { panic!("no CSV") };
+        assert_eq!(format!("{:?} {header}{}", dialect.delimiter, columns.join(", ")), expected);
     }
 
     #[test]
@@ -318,6 +329,7 @@ mod tests {
         check("Ada,London\nAda,London\n", "',' column1 STRING, column2 STRING");
         check("Ada,1 Street\nBob,2 Street\n", "',' column1 STRING, column2 STRING");
         check("Ada\n", "',' column1 STRING");
+        check("1,Ada\n", "',' column1 INT8, column2 STRING");
         check("a,A,,a\n1,2,3,4\n", "',' header, a INT8, a_2 INT8, column3 INT8, a_3 INT8");
         check("\u{feff}id\r\n1\r\n", "',' header, id INT8");
     }

@@ -1,13 +1,16 @@
 //! Files in place of tables: opened by the rules of the session, with the types of their columns
 //! guessed, and read as a query asks for rows.
 
-mod csv;
 mod guess;
+mod json;
+mod parquet;
+mod text;
 
 use std::io::Read;
 use std::sync::Arc;
 
-use self::csv::CsvTable;
+use self::parquet::ParquetTable;
+use self::text::{TextKind, TextTable};
 use crate::error::{Error, Result, SqlState};
 use crate::query::FileTable;
 use crate::source::{
@@ -38,26 +41,17 @@ pub fn open_file_table(access: &Access, name: &str) -> Result<FileTable> {
             compression: Compression::of_location(location),
         })
         .collect();
-    let delimiter = match kind {
-        Kind::Csv => None,
-        Kind::Tsv => Some('\t'),
-        Kind::Other(word) => {
-            return Err(Error::new(
-                SqlState::FEATURE_NOT_SUPPORTED,
-                format!("{word} files in place of a table are not supported yet"),
-            )
-            .hint("Import the file into a table."));
-        }
-    };
-    Ok(CsvTable::open(files, delimiter)?.into_table(name))
+    Ok(match kind {
+        Kind::Text(kind) => TextTable::open(files, kind)?.into_table(name),
+        Kind::Parquet => ParquetTable::open(files)?.into_table(name),
+    })
 }
 
 /// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Csv,
-    Tsv,
-    Other(&'static str),
+    Text(TextKind),
+    Parquet,
 }
 
 impl Kind {
@@ -70,10 +64,11 @@ impl Kind {
             .find_map(|suffix| lower.strip_suffix(suffix))
             .unwrap_or(&lower);
         Ok(match plain.rsplit_once('.').map(|(_, suffix)| suffix) {
-            Some("csv") => Self::Csv,
-            Some("tsv" | "tab") => Self::Tsv,
-            Some("parquet") => Self::Other("Parquet"),
-            Some("json" | "ndjson" | "jsonl") => Self::Other("JSON"),
+            Some("csv") => Self::Text(TextKind::Csv),
+            Some("tsv" | "tab") => Self::Text(TextKind::Tsv),
+            Some("json") => Self::Text(TextKind::Json),
+            Some("ndjson" | "jsonl") => Self::Text(TextKind::NdJson),
+            Some("parquet") => Self::Parquet,
             _ => {
                 return Err(Error::new(
                     SqlState::INVALID_PARAMETER_VALUE,
@@ -118,11 +113,12 @@ mod tests {
     #[test]
     fn tells_formats_by_suffix() {
         for (name, kind) in [
-            ("a.csv", Kind::Csv),
-            ("A.CSV.GZ", Kind::Csv),
-            ("s3://b/a.tsv?x=y.csv", Kind::Tsv),
-            ("a.b.parquet", Kind::Other("Parquet")),
-            ("a.ndjson.zst", Kind::Other("JSON")),
+            ("a.csv", Kind::Text(TextKind::Csv)),
+            ("A.CSV.GZ", Kind::Text(TextKind::Csv)),
+            ("s3://b/a.tsv?x=y.csv", Kind::Text(TextKind::Tsv)),
+            ("a.json.gz", Kind::Text(TextKind::Json)),
+            ("a.ndjson.zst", Kind::Text(TextKind::NdJson)),
+            ("a.b.parquet", Kind::Parquet),
         ] {
             assert_eq!(Kind::of(name).unwrap(), kind, "{name}");
         }

@@ -1,4 +1,4 @@
-//! A CSV file in place of a table: read piece by piece, each column by the parser of its type.
+//! A file of text in place of a table: read piece by piece, each column by the parser of its type.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use arrow::datatypes::{Field, Schema};
 
 use super::DataFile;
 use super::guess::{Guess, guess};
+use super::json::guess_json;
 use crate::error::{DataPlace, Error, Result, shorten};
 use crate::query::{FileSource, FileTable};
-use crate::record::{Dialect, Reader, RecordError, Records, count_lines, strip_bom};
+use crate::record::{RecordError, Records, TextFormat, TextReader, count_lines, strip_bom};
 use crate::source::io_error;
 use crate::types::{self, Cells, SqlType};
 
@@ -21,17 +22,30 @@ const PIECE: usize = 1 << 20;
 /// How many bytes the types are guessed from, at most.
 const SAMPLE: usize = 4 << 20;
 
-/// Files of one header, dialect and types.
+/// How a file of text is written, as far as its name tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TextKind {
+    /// Fields between delimiters.
+    Csv,
+    /// Fields between tabs.
+    Tsv,
+    /// An array of objects, or objects one after the other.
+    Json,
+    /// An object per line.
+    NdJson,
+}
+
+/// Files of one format and types.
 #[derive(Debug)]
-pub(super) struct CsvTable {
+pub(super) struct TextTable {
     files: Vec<DataFile>,
     guess: Guess,
     rows: u64,
 }
 
-impl CsvTable {
+impl TextTable {
     /// Looks at the head of the first file that has one, to tell how all are written.
-    pub(super) fn open(files: Vec<DataFile>, delimiter: Option<char>) -> Result<Self> {
+    pub(super) fn open(files: Vec<DataFile>, kind: TextKind) -> Result<Self> {
         let mut sample = Vec::new();
         let mut name = String::new();
         let mut at_end = true;
@@ -42,7 +56,12 @@ impl CsvTable {
                 break;
             }
         }
-        let guess = guess(&sample, at_end, delimiter, &name)?;
+        let guess = match kind {
+            TextKind::Csv => guess(&sample, at_end, None, &name),
+            TextKind::Tsv => guess(&sample, at_end, Some('\t'), &name),
+            TextKind::Json => guess_json(&sample, at_end, false, &name),
+            TextKind::NdJson => guess_json(&sample, at_end, true, &name),
+        }?;
         let size: u64 = files.iter().map(|file| file.source.size()).sum();
         let each = (sample.len() as u64 / guess.sampled.max(1)).max(1);
         Ok(Self { rows: size / each, files, guess })
@@ -56,7 +75,7 @@ impl CsvTable {
     }
 }
 
-impl FileSource for CsvTable {
+impl FileSource for TextTable {
     fn read(&self, columns: &[usize], take: &mut dyn FnMut(RecordBatch) -> bool) -> Result {
         for file in &self.files {
             let mut reading = Reading::new(self, file, columns)?;
@@ -73,12 +92,12 @@ impl FileSource for CsvTable {
 
 /// One file that is being read.
 struct Reading<'a> {
-    table: &'a CsvTable,
+    table: &'a TextTable,
     file: &'a DataFile,
     columns: &'a [usize],
     schema: Arc<Schema>,
     stream: Box<dyn Read + Send>,
-    reader: Reader,
+    reader: TextReader,
     records: Records,
     /// The bytes that were read and not consumed.
     carried: Vec<u8>,
@@ -101,20 +120,19 @@ struct Fault {
 }
 
 impl<'a> Reading<'a> {
-    fn new(table: &'a CsvTable, file: &'a DataFile, columns: &'a [usize]) -> Result<Self> {
+    fn new(table: &'a TextTable, file: &'a DataFile, columns: &'a [usize]) -> Result<Self> {
         let fields: Vec<Field> = columns
             .iter()
             .map(|at| &table.guess.columns[*at])
             .map(|(name, sql_type)| Field::new(name, sql_type.arrow(), true))
             .collect();
-        let dialect = Dialect { delimiter: table.guess.delimiter, ..Dialect::default() };
         Ok(Self {
             table,
             file,
             columns,
             schema: Arc::new(Schema::new(fields)),
             stream: file.bytes()?,
-            reader: Reader::new(dialect, table.guess.columns.len()).with_quoted(true),
+            reader: table.guess.format.reader(table.guess.columns.len()).with_quoted(true),
             records: Records::default(),
             carried: Vec::new(),
             base: 0,
@@ -201,7 +219,17 @@ impl<'a> Reading<'a> {
         let mut first: Option<Fault> = None;
         for at in self.columns {
             let (name, sql_type) = &self.table.guess.columns[*at];
-            let nulls = nulls(records, *at);
+            let text = |span: [u32; 2]| match (span[0] as usize).checked_sub(raw.len()) {
+                None => &raw[span[0] as usize..span[1] as usize],
+                Some(start) => &unescaped[start..span[1] as usize - raw.len()],
+            };
+            let nulls = match self.table.guess.null.as_bytes() {
+                b"" => nulls(records, *at),
+                null => nulls_among(records.count, |row| {
+                    !records.is_quoted(row, *at)
+                        && text(records.spans[row * records.fields + at]) == null
+                }),
+            };
             let cells = Cells {
                 raw,
                 unescaped: &unescaped,
@@ -219,11 +247,7 @@ impl<'a> Reading<'a> {
                     Err(error) => first = first.or(Some(Fault::whole(error))),
                 },
                 Err(fault) if first.as_ref().is_none_or(|first| fault.row < first.row) => {
-                    let [start, end] = records.spans[fault.row * records.fields + at];
-                    let value = match (start as usize).checked_sub(raw.len()) {
-                        None => &raw[start as usize..end as usize],
-                        Some(start) => &unescaped[start..end as usize - raw.len()],
-                    };
+                    let value = text(records.spans[fault.row * records.fields + at]);
                     let value = String::from_utf8_lossy(value).into_owned();
                     let start = records.starts[fault.row] as usize;
                     let error = fault.error.map_message(|message| {
@@ -264,8 +288,16 @@ impl<'a> Reading<'a> {
             column: fault.column.as_ref().map(|(name, _)| name.clone()),
             value: fault.column.as_ref().map(|(_, value)| value.clone()),
         });
+        if self.table.guess.sampled == 0 {
+            return error;
+        }
         if fault.column.is_none() {
-            return error.hint("Import the file into a table, with options that fit it.");
+            let hint = "Import the file into a table, with options that fit it.";
+            if !matches!(self.table.guess.format, TextFormat::Json(_)) {
+                return error.hint(hint);
+            }
+            let sampled = self.table.guess.sampled;
+            return error.hint(format!("Fields are guessed from the first {sampled} rows. {hint}"));
         }
         error.hint(format!(
             "Types are guessed from the first {} rows. Import the file into a table whose types fit.",
@@ -288,14 +320,25 @@ impl Fault {
     }
 }
 
-/// Returns which cells of a field are NULL: those that are empty and not in quotes.
+/// Returns which cells of a field are NULL.
 pub(super) fn nulls(records: &Records, field: usize) -> Option<NullBuffer> {
-    let valid = BooleanBuffer::collect_bool(records.count, |row| {
-        let [start, end] = records.spans[row * records.fields + field];
-        start != end || records.is_quoted(row, field)
-    });
-    let nulls = NullBuffer::new(valid);
+    nulls_among(records.count, |record| is_null(records, record, field))
+}
+
+/// Returns the NULLs among `count` cells.
+fn nulls_among(count: usize, is_null: impl Fn(usize) -> bool) -> Option<NullBuffer> {
+    let nulls = NullBuffer::new(BooleanBuffer::collect_bool(count, |record| !is_null(record)));
     (nulls.null_count() > 0).then_some(nulls)
+}
+
+/// Returns whether a cell is NULL: if the record says so; in CSV, which can say no such thing, if it is
+/// empty and not in quotes.
+pub(super) fn is_null(records: &Records, record: usize, field: usize) -> bool {
+    if records.quoted.is_none() {
+        return records.is_null(record, field);
+    }
+    let [start, end] = records.spans[record * records.fields + field];
+    start == end && !records.is_quoted(record, field)
 }
 
 pub(super) fn is_clean(bytes: &[u8]) -> bool {
