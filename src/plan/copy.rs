@@ -1,7 +1,7 @@
 //! COPY: PostgreSQL's spelling of IMPORT INTO and EXPORT.
 //!
-//! COPY FROM is planned as the IMPORT INTO that it means, with options by their names there. COPY TO
-//! checks what EXPORT checks, in the same order. Its options are PostgreSQL's
+//! COPY FROM is planned as the IMPORT INTO that it means, with options by their names there; COPY FROM
+//! STDIN as an INSERT. COPY TO checks what EXPORT checks, in the same order. Its options are PostgreSQL's
 //! (`copy_option`); besides, a file whose name ends in `.parquet`, `.json` or `.ndjson` is of that
 //! format, and one that ends in `.gz` or `.zst` is compressed.
 
@@ -11,11 +11,11 @@ use super::export::{
     compression_of_name,
 };
 use super::import_into::plan_import_into;
-use super::insert::listed_columns;
+use super::insert::{listed_columns, writable_columns};
 use super::query::plan_query;
-use super::{OutputCompression, Plan, Planner, Query, option};
+use super::{Insert, InsertSource, OutputCompression, Plan, Planner, Query, option};
 use crate::catalog::{PUBLIC_SCHEMA, Privilege};
-use crate::error::{Error, Notice, Result, SqlState};
+use crate::error::{Error, Notice, Result, Span, SqlState};
 use crate::source::redact;
 use crate::syntax::ast::{self, Copy, CopyPlace, CopySource, Ident, Statement};
 use crate::syntax::{self, quote_ident};
@@ -40,14 +40,8 @@ fn plan_from(planner: &mut Planner<'_>, copy: &Copy) -> Result<Plan> {
                 .at(*span)
                 .hint("Name a file."));
         }
-        CopyPlace::Program(span) | CopyPlace::Stdin(span) => {
-            return Err(Error::new(
-                SqlState::FEATURE_NOT_SUPPORTED,
-                "COPY FROM STDIN is not supported",
-            )
-            .at(*span)
-            .hint("Write the rows to a file, and name the file."));
-        }
+        CopyPlace::Stdin(span) => return plan_data(planner, copy, &options, *span),
+        CopyPlace::Program(_) => return Err(Error::internal("COPY PROGRAM was not refused")),
     };
     let CopySource::Table { name, columns } = &copy.source else {
         return Err(Error::new(SqlState::SYNTAX_ERROR, "COPY cannot read into a query")
@@ -73,6 +67,29 @@ fn plan_from(planner: &mut Planner<'_>, copy: &Copy) -> Result<Plan> {
         Plan::Import(import) => Ok(Plan::CopyFrom(import)),
         _ => Err(Error::internal("COPY FROM is no import")),
     }
+}
+
+/// Plans COPY FROM STDIN as an INSERT of the rows that follow.
+fn plan_data(
+    planner: &Planner<'_>,
+    copy: &Copy,
+    options: &CopyOptions<'_>,
+    span: Span,
+) -> Result<Plan> {
+    let CopySource::Table { name, columns } = &copy.source else {
+        return Err(Error::new(SqlState::SYNTAX_ERROR, "COPY cannot read into a query")
+            .at(span)
+            .hint("Name a table, or write TO."));
+    };
+    let table = planner.require_table(name)?;
+    planner.require_on_table(Privilege::Insert, table, name.span)?;
+    let columns = match columns.as_slice() {
+        [] => writable_columns(table),
+        columns => listed_columns(table, columns)?,
+    };
+    let columns = columns.iter().map(|column| column.id).collect();
+    let source = InsertSource::Data(options.of_data(span)?);
+    Ok(Plan::Insert(Box::new(Insert { table: table.id, columns, source })))
 }
 
 fn plan_to(planner: &mut Planner<'_>, copy: &Copy) -> Result<Plan> {
@@ -300,7 +317,8 @@ mod tests {
         fails("COPY nothing TO 'x'", "42P01", "relation \"nothing\" does not exist");
         fails("COPY customers (nobody) TO 'x'", "42703", "column \"nobody\"");
         fails("COPY customers TO PROGRAM 'cat'", "0A000", "COPY PROGRAM is not supported");
-        fails("COPY customers FROM STDIN", "0A000", "COPY FROM STDIN is not supported");
+        let json = "COPY customers FROM STDIN (FORMAT json)";
+        fails(json, "0A000", "COPY FORMAT json is not supported with COPY FROM STDIN");
         Session::default().in_transaction().fails(
             "COPY customers TO 'x'",
             "25001",

@@ -1,11 +1,12 @@
 //! The options of COPY, as PostgreSQL has them: which go together, and what their values are.
 
+use super::CopyData;
 use super::export::ForceQuote;
 use super::option::option_help;
 use super::setting::parse_bool;
 use super::suggestion::did_you_mean;
 use crate::error::{Error, Result, Span, SqlState};
-use crate::record::{RowLayout, RowStyle};
+use crate::record::{Dialect, PgCopyFormat, RowLayout, RowStyle, TextFormat};
 use crate::syntax::ast::{CopyOption, CopyValue, Ident, OptionPair, Value, ValueKind};
 
 /// Every option, lower case, in the order of the reference.
@@ -28,6 +29,9 @@ pub const COPY_OPTIONS: &[&str] = &[
     "compression",
     "overwrite",
 ];
+
+/// The most bytes of a row of COPY FROM STDIN, as PostgreSQL has it.
+const LONGEST_ROW: usize = 1 << 30;
 
 /// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +141,45 @@ impl<'a> CopyOptions<'a> {
             pairs.push(OptionPair { key, value });
         }
         Ok(pairs)
+    }
+
+    /// Returns how the rows of COPY FROM STDIN, which stands at `place`, are written.
+    pub(super) fn of_data(&self, place: Span) -> Result<CopyData> {
+        let refused = |what: String, span: Span| {
+            Error::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("COPY {what} is not supported with COPY FROM STDIN"),
+            )
+            .at(span)
+            .hint("Write the rows to a file, and name the file.")
+        };
+        for option in &self.given {
+            let meant = of_import(option)?;
+            let known = match &meant {
+                None | Some(("delimiter" | "nullif", _)) => true,
+                Some((name, value)) => *name == "header" && value.as_deref() == Some("skip"),
+            };
+            if !known {
+                return Err(refused(option.name.value.to_ascii_uppercase(), option.name.span));
+            }
+        }
+        let format = self.format.unwrap_or(Format::Text);
+        let layout = self.layout(format);
+        let null = layout.null.unwrap_or_default();
+        let text = match format {
+            Format::Csv => {
+                TextFormat::Csv(Dialect { delimiter: layout.delimiter, ..Dialect::default() })
+            }
+            Format::Text => TextFormat::PgCopy(PgCopyFormat {
+                delimiter: layout.delimiter,
+                null: null.clone(),
+                max_row_size: LONGEST_ROW,
+            }),
+            Format::Json => return Err(refused("FORMAT json".to_owned(), place)),
+            Format::NdJson => return Err(refused("FORMAT ndjson".to_owned(), place)),
+            Format::Parquet => return Err(refused("FORMAT parquet".to_owned(), place)),
+        };
+        Ok(CopyData { format: text, null, header: self.header == CopyHeader::Names })
     }
 
     /// Refuses options that the direction or the format does not have.

@@ -121,6 +121,7 @@ fn insert_lines(insert: &Insert, catalog: &dyn Catalog) -> Vec<String> {
         InsertSource::Query(query) => format!("  rows of: {}", query.text),
         InsertSource::Values(rows) => format!("  rows given: {}", rows.len()),
         InsertSource::Defaults => "  one row of defaults".to_owned(),
+        InsertSource::Data(_) => "  rows that follow the statement".to_owned(),
     };
     let name = full_name(table, catalog);
     vec![format!("insert into {name} ({})", columns.join(", ")), source]

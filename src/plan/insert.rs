@@ -40,7 +40,7 @@ pub(super) fn plan_insert(planner: &Planner<'_>, insert: &ast::Insert) -> Result
 }
 
 /// Returns the columns that may be written.
-fn writable_columns(table: &TableDescriptor) -> Vec<&ColumnDescriptor> {
+pub(super) fn writable_columns(table: &TableDescriptor) -> Vec<&ColumnDescriptor> {
     table.columns.iter().filter(|column| column.computed.is_none()).collect()
 }
 

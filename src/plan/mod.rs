@@ -60,6 +60,7 @@ use crate::catalog::{
     Catalog, ColumnId, DatabaseId, Object, PrivilegeSet, TableDescriptor, TableId,
 };
 use crate::error::{Error, Notice, Result, SqlState};
+use crate::record::TextFormat;
 use crate::syntax::ast;
 
 /// What planning knows besides the statement and the catalog.
@@ -263,6 +264,19 @@ pub enum InsertSource {
     Values(Vec<Vec<Option<(String, usize)>>>),
     /// One row of defaults.
     Defaults,
+    /// Rows of text that follow the statement.
+    Data(CopyData),
+}
+
+/// How the rows of COPY FROM STDIN are written.
+#[derive(Clone, Debug)]
+pub struct CopyData {
+    /// The format.
+    pub format: TextFormat,
+    /// The text that means NULL where it is not in quotes, in CSV.
+    pub null: String,
+    /// Whether the first row is to be passed over.
+    pub header: bool,
 }
 
 /// Which jobs a statement is about.

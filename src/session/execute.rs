@@ -25,6 +25,7 @@ impl Session {
         self.rows_failed.store(false, Ordering::Relaxed);
         self.timer.start(self.variable("statement_timeout").as_deref(), &self.cancel);
         let mut outcome = self.run_text(text, &events).await;
+        self.copy_input = None;
         if !matches!(outcome, Ok(Outcome::Rows { .. } | Outcome::Copy { .. })) {
             self.timer.stop();
             outcome = outcome.map_err(|error| match error.code() {

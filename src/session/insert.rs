@@ -12,6 +12,7 @@ use super::{Outcome, Session};
 use crate::catalog::{Catalog, ColumnDescriptor, ColumnId, TableDescriptor};
 use crate::error::{Error, Result, Span, SqlState};
 use crate::job::JobContext;
+use crate::job::file_table::read_data;
 use crate::job::insert::Inserter;
 use crate::plan::{Insert, InsertSource, Query};
 use crate::query::CompiledExpr;
@@ -45,6 +46,14 @@ impl Session {
                     inserter.push(&self.values(&context, &targets, rows).await?)?;
                 }
             }
+            InsertSource::Data(data) => {
+                let input = self.copy_input.take().ok_or_else(no_rows)?;
+                let fields = targets.iter().map(|it| (it.name.clone(), it.sql_type.clone()));
+                let fields = fields.collect();
+                inserter = Inserter::new(&context, &table, &columns)?;
+                let mut take = |batch| inserter.push(&batch);
+                tokio::task::block_in_place(|| read_data(input, data, fields, &mut take))?;
+            }
             InsertSource::Query(query) => {
                 let mut rows = self.run_query(query).await?;
                 let given = rows.schema().fields().len();
@@ -60,7 +69,8 @@ impl Session {
             }
         }
         let count = tokio::task::block_in_place(|| inserter.finish())?;
-        Ok(done(format!("INSERT 0 {count}")))
+        let copied = matches!(insert.source, InsertSource::Data(_));
+        Ok(done(if copied { format!("COPY {count}") } else { format!("INSERT 0 {count}") }))
     }
 
     /// Returns the cells of a VALUES list, each as its column's type.
@@ -161,6 +171,11 @@ impl Session {
             None => Err(Error::internal("a default was not compiled")),
         }
     }
+}
+
+fn no_rows() -> Error {
+    Error::new(SqlState::FEATURE_NOT_SUPPORTED, "no rows follow COPY FROM STDIN here")
+        .hint("Write the rows to a file, and name the file.")
 }
 
 /// Returns the value that a plain literal stands for; nothing for other expressions. A literal takes

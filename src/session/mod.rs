@@ -19,6 +19,7 @@ mod show;
 mod table;
 mod timer;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,7 @@ use crate::job::registry::Registry;
 use crate::job::{Cancellation, cancelled};
 use crate::plan::{Variables, default_variables};
 use crate::query::{Engine, QueryContext};
-use crate::source::{Access, AccessOptions, NetworkOptions};
+use crate::source::{Access, AccessOptions, NetworkOptions, io_error};
 use crate::store::{OpenOptions, Store, View};
 
 use self::import::Waiting;
@@ -196,6 +197,8 @@ pub struct Session {
     jobs: Arc<Registry>,
     /// Jobs that begin when the transaction is committed.
     pending: Vec<Waiting>,
+    /// The rows of the COPY FROM STDIN that runs next.
+    copy_input: Option<File>,
     /// Whether the text of the statement that runs holds secrets.
     secrets: bool,
     /// Keeps a temporary database directory until the session ends; after `store`, which it holds.
@@ -238,6 +241,7 @@ impl Session {
             threads: threads.max(1),
             jobs: Arc::default(),
             pending: Vec::new(),
+            copy_input: None,
             secrets: false,
             temporary,
             options,
@@ -246,6 +250,19 @@ impl Session {
         session.set_user(&user)?;
         session.use_database(DEFAULT_DATABASE);
         Ok(session)
+    }
+
+    /// Makes a file for the rows of a COPY FROM STDIN; it is gone when it is closed.
+    pub fn copy_input(&self) -> Result<File> {
+        let directory = self.store.path().join("tmp");
+        let made =
+            std::fs::create_dir_all(&directory).and_then(|()| tempfile::tempfile_in(&directory));
+        made.map_err(|error| io_error("create a file in", &directory.to_string_lossy(), &error))
+    }
+
+    /// Gives the rows to the COPY FROM STDIN that runs next.
+    pub fn set_copy_input(&mut self, rows: File) {
+        self.copy_input = Some(rows);
     }
 
     /// Returns a handle that cancels what this session runs.

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use tokio::runtime::Handle;
 
 use super::command;
+use super::copy_in::CopyIn;
 use super::flow::{Flow, Stop};
 use super::interrupt::{Guarded, Interrupts};
 use super::output::Output;
@@ -46,6 +47,10 @@ pub(crate) struct Console {
     pub(crate) directories: Vec<PathBuf>,
     /// Columns whose values are shown as `_`, for golden tests.
     pub(crate) hidden: Vec<String>,
+    /// The COPY FROM STDIN whose rows are being gathered.
+    pub(crate) copying: Option<CopyIn>,
+    /// Whether rows for statements of the command line come from standard input.
+    pub(crate) reads_rows: bool,
     /// Whether a progress bar may be drawn.
     pub(crate) progress: bool,
     /// Whether a statement or command has failed since this was last reset.
@@ -76,6 +81,8 @@ impl Console {
             previous: String::new(),
             directories: Vec::new(),
             hidden: Vec::new(),
+            copying: None,
+            reads_rows: false,
             progress: false,
             failed: false,
             interrupts: Interrupts::none(),
@@ -87,6 +94,21 @@ impl Console {
     /// Runs the statements and commands of `text`, which starts on line `line` of `origin`. What has
     /// no end stays in the buffer.
     pub(crate) fn run_text(&mut self, text: &str, origin: &Origin, line: usize) -> Flow {
+        let (mut rest, mut line) = (text, line);
+        loop {
+            let Some(taken) = self.take_rows(rest, origin)? else { return Ok(()) };
+            line += rest[..taken].matches('\n').count();
+            rest = &rest[taken..];
+            let Some(left) = self.run_pieces(rest, origin, line)? else { return Ok(()) };
+            let next = rest.len() - left;
+            line += rest[..next].matches('\n').count();
+            rest = &rest[next..];
+        }
+    }
+
+    /// Runs the statements and commands of `text` up to one that reads rows; returns how many bytes
+    /// stand behind the line of that one.
+    fn run_pieces(&mut self, text: &str, origin: &Origin, line: usize) -> Flow<Option<usize>> {
         let mut first = line;
         let joined;
         let mut text = text;
@@ -95,13 +117,12 @@ impl Console {
             joined = std::mem::take(&mut self.buffer) + text;
             text = &joined;
         }
-        let pieces = splitter::split(text);
-        let last = pieces.len().saturating_sub(1);
-        for (at, piece) in pieces.iter().enumerate() {
+        let mut pieces = splitter::pieces(text).peekable();
+        while let Some(piece) = pieces.next() {
             let mut line = first + piece.line - 1;
             let result = match piece.kind {
                 // At the end, the text is kept to the byte: it may go on inside a string.
-                PieceKind::Incomplete(_) if at == last => {
+                PieceKind::Incomplete(_) if pieces.peek().is_none() => {
                     self.keep(&text[piece.start..], line);
                     Ok(())
                 }
@@ -119,19 +140,28 @@ impl Console {
                 PieceKind::Command => self.run_command(piece.text),
             };
             self.settle(result, origin, line)?;
+            if self.copying.is_some() {
+                let behind = &text[piece.start + piece.text.len()..];
+                let end = behind.find('\n').map_or(behind.len(), |at| at + 1);
+                self.place_copy(line, &behind[..end]);
+                return Ok(Some(behind.len() - end));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Ends the text of `origin`: runs what is left in the buffer.
     pub(crate) fn finish(&mut self, origin: &Origin) -> Flow {
+        self.end_copy(origin)?;
         let text = std::mem::take(&mut self.buffer);
         if text.trim().is_empty() {
             return Ok(());
         }
         let line = self.buffer_line;
         let result = self.run_statement(&text);
-        self.settle(result, origin, line)
+        self.settle(result, origin, line)?;
+        self.place_copy(line, "");
+        self.end_copy(origin)
     }
 
     fn keep(&mut self, text: &str, line: usize) {
@@ -177,8 +207,17 @@ impl Console {
             self.output.message(&redact_text(&format!("> {text};")));
         }
         self.previous.clone_from(&text);
+        if let Some(copy) = CopyIn::of(&text) {
+            self.start_copy(copy);
+            return Ok(());
+        }
+        self.run_timed(&text)
+    }
+
+    /// Hands a statement to the session, and shows what it gives and how long it took.
+    pub(super) fn run_timed(&mut self, text: &str) -> Flow {
         let started = Instant::now();
-        let result = self.run_and_show(&text);
+        let result = self.run_and_show(text);
         if self.settings.timing {
             self.output.message(&timing(started.elapsed()));
         }

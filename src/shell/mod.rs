@@ -9,6 +9,7 @@ mod arguments;
 mod color;
 mod command;
 mod console;
+mod copy_in;
 mod directories;
 mod flow;
 mod generate;

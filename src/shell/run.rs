@@ -204,6 +204,7 @@ fn converse(console: &mut Console, line: &CommandLine) -> u8 {
         jobs.note(console, code::SCRIPT_FAILED);
         return jobs.end(console, code);
     }
+    console.reads_rows = true;
     let mut first_failure = 0;
     for action in &line.actions {
         let (ran, failure) = perform(console, action);

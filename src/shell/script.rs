@@ -107,6 +107,7 @@ impl Console {
     /// Ends a text: what asked to leave it has been obeyed.
     fn leave(&mut self, ran: Flow) -> Flow {
         self.buffer.clear();
+        self.copying = None;
         match ran {
             Err(Stop::Quit) => Ok(()),
             ran => ran,
@@ -114,7 +115,8 @@ impl Console {
     }
 }
 
-fn read_chunk() -> std::io::Result<Vec<u8>> {
+/// Reads some of standard input; nothing at its end.
+pub(super) fn read_chunk() -> std::io::Result<Vec<u8>> {
     let mut chunk = vec![0; CHUNK];
     loop {
         match std::io::stdin().lock().read(&mut chunk) {
@@ -136,7 +138,7 @@ fn read_script(path: &Path, name: &Path) -> Flow<String> {
 }
 
 /// Returns the text of a script, its byte order mark taken off.
-fn utf8(bytes: Vec<u8>, name: &str) -> Flow<String> {
+pub(super) fn utf8(bytes: Vec<u8>, name: &str) -> Flow<String> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..valid]);

@@ -6,22 +6,25 @@ use crate::syntax::{Piece, PieceKind, Splitter};
 /// Cuts text into statements, commands and an open rest. A line that begins with a dot and a letter
 /// is a command where no statement is open.
 pub(crate) fn split(text: &str) -> Vec<Piece<'_>> {
-    let mut pieces = Vec::new();
+    pieces(text).collect()
+}
+
+/// Cuts text as `split` does, one piece after the other.
+pub(crate) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     let (mut from, mut line) = (0, 1);
-    'rest: loop {
-        for piece in Splitter::new(&text[from..]) {
-            let (start, at_line) = (from + piece.start, line + piece.line - 1);
-            if let Some(length) = dot_command(text, start) {
-                let end = start + length;
-                let text = text[start..end].trim_end();
-                pieces.push(Piece { kind: PieceKind::Command, text, start, line: at_line });
-                (from, line) = (end, at_line);
-                continue 'rest;
-            }
-            pieces.push(Piece { start, line: at_line, ..piece });
-        }
-        return pieces;
-    }
+    let mut splitter = Splitter::new(text);
+    std::iter::from_fn(move || {
+        let piece = splitter.next()?;
+        let (start, at_line) = (from + piece.start, line + piece.line - 1);
+        let Some(length) = dot_command(text, start) else {
+            return Some(Piece { start, line: at_line, ..piece });
+        };
+        let end = start + length;
+        (from, line) = (end, at_line);
+        splitter = Splitter::new(&text[from..]);
+        let text = text[start..end].trim_end();
+        Some(Piece { kind: PieceKind::Command, text, start, line: at_line })
+    })
 }
 
 /// Returns the length of the dot command at `start`, if one stands there.

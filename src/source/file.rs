@@ -93,6 +93,11 @@ impl SourceFile {
         })
     }
 
+    /// Takes an open file, which must be a regular one, by a name for messages.
+    pub fn of_file(file: File, name: &str) -> Result<Self> {
+        Self::new(file.into(), name.to_owned())
+    }
+
     /// Opens files of other machines, each with its name: asks for their first bytes, side by side.
     pub(super) fn open_remote(
         network: &Arc<Network>,

@@ -6,16 +6,23 @@ mod json;
 mod parquet;
 mod text;
 
+use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+
+use self::guess::Guess;
 use self::parquet::ParquetTable;
 use self::text::{TextKind, TextTable};
 use crate::error::{Error, Result, SqlState};
-use crate::query::FileTable;
+use crate::plan::CopyData;
+use crate::query::{FileSource, FileTable};
+use crate::record::TextFormat;
 use crate::source::{
     Access, Compression, DecompressLimits, Location, SourceFile, decompress, redact,
 };
+use crate::types::SqlType;
 
 /// Opens the file, or the files that a wildcard matches, that a query calls `name`. It blocks.
 pub fn open_file_table(access: &Access, name: &str) -> Result<FileTable> {
@@ -45,6 +52,36 @@ pub fn open_file_table(access: &Access, name: &str) -> Result<FileTable> {
         Kind::Text(kind) => TextTable::open(files, kind)?.into_table(name),
         Kind::Parquet => ParquetTable::open(files)?.into_table(name),
     })
+}
+
+/// Reads the rows of a COPY FROM STDIN from a file, and gives batches of these columns to `take`. It
+/// blocks.
+pub fn read_data(
+    rows: File,
+    data: &CopyData,
+    columns: Vec<(String, SqlType)>,
+    take: &mut dyn FnMut(RecordBatch) -> Result,
+) -> Result {
+    let source = Arc::new(SourceFile::of_file(rows, "STDIN")?);
+    let wanted: Vec<usize> = (0..columns.len()).collect();
+    let guess = Guess {
+        format: data.format.clone(),
+        header: data.header,
+        columns,
+        null: if matches!(data.format, TextFormat::Csv(_)) {
+            data.null.clone()
+        } else {
+            String::new()
+        },
+        sampled: 0,
+    };
+    let table = TextTable::told(DataFile { source, compression: Compression::None }, guess);
+    let mut taken = Ok(());
+    let read = table.read(&wanted, &mut |batch| {
+        taken = take(batch);
+        taken.is_ok()
+    });
+    taken.and(read)
 }
 
 /// The format of a file.

@@ -67,6 +67,11 @@ impl TextTable {
         Ok(Self { rows: size / each, files, guess })
     }
 
+    /// Returns the table of a file that is written as it is told.
+    pub(super) fn told(file: DataFile, guess: Guess) -> Self {
+        Self { files: vec![file], guess, rows: 0 }
+    }
+
     /// Returns the table that a query calls `name`.
     pub(super) fn into_table(self, name: &str) -> FileTable {
         let columns = self.guess.columns.clone();

@@ -103,6 +103,7 @@ Options:
 const COPY_NOTES: &str = "\
 COPY FROM does what IMPORT INTO does, COPY TO what EXPORT does, with their privileges. In the shell \\copy does the
 same, and the file needs no quotes. Columns that are computed are not copied unless a query asks.
+COPY FROM STDIN inserts the lines that follow it, up to a line of \\.; it reads text and csv.
 
 Options:
   FORMAT                    text (default), csv, json, ndjson or parquet; the last three also by the
@@ -165,7 +166,7 @@ FROM SELECT * FROM customers ORDER BY id;",
     Topic {
         name: "COPY",
         summary: "read or write a file, as in PostgreSQL",
-        synopsis: "COPY table [( column [, ...] )] FROM 'file' [[WITH] ( option [value] [, ...] )]
+        synopsis: "COPY table [( column [, ...] )] FROM { 'file' | STDIN } [[WITH] ( option [value] [, ...] )]
 COPY { table [( column [, ...] )] | ( query ) } TO { 'file' | STDOUT }
 [[WITH] ( option [value] [, ...] )]",
         notes: COPY_NOTES,
@@ -235,7 +236,7 @@ SELECT [DISTINCT [ON ( expr [, ...] )]] expr [[AS] name] [, ...]
   [ORDER BY expr [ASC | DESC] [NULLS { FIRST | LAST }] [, ...]]
   [LIMIT count] [OFFSET start]",
         notes: "A file in single quotes may stand in place of a table: SELECT * FROM 'people.csv'. Its columns and
-their types are guessed from its first rows.",
+their types are guessed from its first rows, unless it is of Parquet.",
         example: "SELECT name, count(*) FROM orders GROUP BY name ORDER BY 2 DESC LIMIT 10;",
     },
     Topic {

@@ -106,6 +106,7 @@ impl Repl {
     fn turn(&mut self, console: &mut Console) -> Flow {
         let open = open_construct(&console.buffer);
         let text = match open {
+            None if console.copying.is_some() => prompt::rows(),
             None => prompt::first(console),
             Some(open) => prompt::continuation(&prompt::first(console), &open),
         };
@@ -116,6 +117,11 @@ impl Repl {
         match self.editor.readline(&(text, styled)) {
             Ok(line) => self.run_line(console, &line),
             Err(ReadlineError::Interrupted) => self.interrupt(console),
+            Err(ReadlineError::Eof) if console.copying.is_some() => {
+                self.entry.clear();
+                let ran = console.end_copy(&Origin::unnamed());
+                or_go_on(console, ran)
+            }
             Err(ReadlineError::Eof) => Err(Stop::Quit),
             Err(ReadlineError::Io(error)) => {
                 Err(io_error("could not read the terminal", error).into())
@@ -125,6 +131,10 @@ impl Repl {
     }
 
     fn run_line(&mut self, console: &mut Console, line: &str) -> Flow {
+        if console.copying.is_some() {
+            let ran = console.run_text(&format!("{line}\n"), &Origin::unnamed(), 1);
+            return or_go_on(console, ran);
+        }
         if console.buffer.is_empty() && line.trim().is_empty() {
             return Ok(());
         }
@@ -145,20 +155,16 @@ impl Repl {
             let entry = std::mem::take(&mut self.entry);
             self.history.add(&mut self.editor, &entry);
         }
-        match ran {
-            // An interactive shell goes on unless it was told to end at the first error.
-            Err(Stop::Failed) if !console.settings.errexit => Ok(()),
-            Err(Stop::Interrupted) => Err(Stop::Interrupted),
-            ran => ran,
-        }
+        or_go_on(console, ran)
     }
 
     /// Ctrl-C at the prompt: clears what was typed, or says how to leave.
     fn interrupt(&mut self, console: &mut Console) -> Flow {
         let typed = self.editor.helper().is_some_and(Assistant::has_text);
         let recent = |since: Instant| since.elapsed() <= Duration::from_secs(1);
-        if typed || !console.buffer.is_empty() {
+        if typed || !console.buffer.is_empty() || console.copying.is_some() {
             console.buffer.clear();
+            console.copying = None;
             self.entry.clear();
             self.interrupted = None;
         } else if self.interrupted.is_some_and(recent) {
@@ -168,6 +174,14 @@ impl Repl {
             self.interrupted = Some(Instant::now());
         }
         Ok(())
+    }
+}
+
+/// An interactive shell goes on unless it was told to end at the first error.
+fn or_go_on(console: &Console, ran: Flow) -> Flow {
+    match ran {
+        Err(Stop::Failed) if !console.settings.errexit => Ok(()),
+        ran => ran,
     }
 }
 

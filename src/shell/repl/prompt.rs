@@ -5,6 +5,11 @@ use crate::shell::color;
 use crate::shell::console::Console;
 use crate::syntax::Open;
 
+/// Returns the prompt of the rows of COPY FROM STDIN.
+pub(super) fn rows() -> String {
+    ">> ".to_owned()
+}
+
 /// Returns the prompt of a new statement: `root@shop/defaultdb> `, with `*` in an open transaction
 /// and `!` in a failed one.
 pub(super) fn first(console: &Console) -> String {
