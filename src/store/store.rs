@@ -111,6 +111,7 @@ impl Store {
         let highest = remove_orphans(&self.path, &named)?;
         self.next_segment.store(highest + 1, Ordering::Relaxed);
         let (mut stopped, mut ended, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        let mut untidy = Vec::new();
         let mut with_rejects = HashSet::new();
         for job in rows::jobs(self.loader.catalog.path(), rows)? {
             if job.rejected > 0 {
@@ -127,16 +128,26 @@ impl Store {
                     ended.push(job);
                 }
                 JobStatus::Paused => kept.push(job),
+                // The crash came before its files were gone.
+                JobStatus::Failed | JobStatus::Succeeded | JobStatus::Canceled
+                    if job.temp_directories.iter().any(|path| path.starts_with('/')) =>
+                {
+                    untidy.push(job.clone());
+                    ended.push(job);
+                }
                 JobStatus::Failed | JobStatus::Succeeded | JobStatus::Canceled => {}
             }
         }
         remove_orphaned_rejects(&self.path, &with_rejects);
         remove_temporary_files(&self.path, &ended, &kept);
-        if stopped.is_empty() {
+        if stopped.is_empty() && untidy.is_empty() {
             return Ok(Vec::new());
         }
         stopped.iter_mut().for_each(interrupt);
-        self.update(|changes| stopped.iter().try_for_each(|job| changes.put_job(job)))?;
+        untidy.iter_mut().for_each(|job| job.temp_directories.retain(|path| is_there(path)));
+        self.update(|changes| {
+            stopped.iter().chain(&untidy).try_for_each(|job| changes.put_job(job))
+        })?;
         let paused = stopped.iter().filter(|job| job.status == JobStatus::Paused);
         Ok(paused.map(|job| job.id).collect())
     }
@@ -321,6 +332,11 @@ impl Store {
         let needed = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).contains(&table);
         if needed { self.sync_table_directory(table) } else { Ok(()) }
     }
+}
+
+/// Returns whether a directory in a record is on another machine, or is still there.
+fn is_there(directory: &str) -> bool {
+    !directory.starts_with('/') || Path::new(directory).symlink_metadata().is_ok()
 }
 
 /// Makes a job that a crash stopped a paused one, or a failed one if it cannot be resumed.

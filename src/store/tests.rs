@@ -372,7 +372,10 @@ fn jobs_that_a_crash_stopped_are_failed() {
     assert_eq!(failed.error.as_deref(), Some("the process that ran this import ended"));
     assert_eq!(store.job(JobId(2)).unwrap().unwrap().status, JobStatus::Paused);
     assert_eq!(store.job(JobId(4)).unwrap(), None);
-    assert_eq!(temp.iter().map(|path| path.exists()).collect::<Vec<_>>(), [false, true, true]);
+    // What a job left that has ended is removed too, and then no longer named.
+    assert_eq!(temp.iter().map(|path| path.exists()).collect::<Vec<_>>(), [false, true, false]);
+    let named = [1, 2, 3].map(|id| store.job(JobId(id)).unwrap().unwrap().temp_directories.len());
+    assert_eq!(named, [0, 1, 0]);
 }
 
 #[test]

@@ -368,6 +368,7 @@ impl Filling<'_> {
             changes.put_manifest(table.id, manifest)?;
             log.succeed(context, changes, left)
         })?;
+        self.work.remove_temp(&log);
         saved.retain(|segment| !named.contains(&segment.file));
         context.store.discard_segments(table.id, &saved);
         self.work.tell_skipped(rejected);

@@ -153,8 +153,7 @@ pub fn start(context: JobContext, import: plan::Import, origin: Origin) -> Resul
     if fresh
         && let Err(error) = try_temp(&context, import.temp.as_deref(), &temp, total_size(&files))
     {
-        let left = close_temp(&context, &temp);
-        log.fail(&context, &error, left);
+        log.fail(&context, &error, &temp);
         return Err(error);
     }
     // From here on the job's end decides.
@@ -259,8 +258,7 @@ fn stop(work: &Work<'_>, error: Error) -> Error {
         if !log.is_dry() {
             log.note_rejected(work.keep_rejects());
         }
-        let left = close_temp(context, temp);
-        log.fail(context, &error, left);
+        log.fail(context, &error, temp);
         return error;
     };
     if log.record().checkpoints > 0 {
@@ -633,6 +631,7 @@ impl Work<'_> {
             changes.put_manifest(table.id, manifest)?;
             log.succeed(context, changes, left)
         })?;
+        self.remove_temp(&log);
         saved.retain(|one| made.segments.iter().all(|segment| segment.file != one.file));
         context.store.discard_segments(table.id, &saved);
         let bytes = row_bytes + index_bytes;
@@ -642,7 +641,14 @@ impl Work<'_> {
     /// Removes the temporary files before the job's end is recorded, unless a checkpoint names them;
     /// returns whether something was left.
     fn close_temp(&self, log: &JobLog) -> bool {
-        log.record().checkpoints == 0 && close_temp(self.shared.context, self.temp)
+        log.needs(self.temp) || close_temp(self.shared.context, self.temp)
+    }
+
+    /// Removes the temporary files that a checkpoint named, when the job's end is recorded.
+    fn remove_temp(&self, log: &JobLog) {
+        if log.needs(self.temp) {
+            log.remove_temp(self.shared.context, self.temp);
+        }
     }
 
     fn discard(&self, made: &Made) {

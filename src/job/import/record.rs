@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::temp::close_temp;
 use crate::catalog::{JobId, JobRecord, JobResume, JobStatus, TableId};
 use crate::error::{Error, Result, SqlState};
 use crate::job::JobContext;
@@ -165,12 +166,34 @@ impl JobLog {
         Ok(())
     }
 
-    /// Records that the import failed or was canceled; what cannot be recorded is found at the next
-    /// open.
-    pub(crate) fn fail(&mut self, context: &JobContext, error: &Error, left: bool) {
+    /// Removes the temporary files and records that the import failed or was canceled; what cannot be
+    /// recorded is found at the next open.
+    pub(crate) fn fail(&mut self, context: &JobContext, error: &Error, temp: &TempDirectory) {
         let cancelled = error.code() == SqlState::QUERY_CANCELED;
         let status = if cancelled { JobStatus::Canceled } else { JobStatus::Failed };
-        let _ = self.give_up(context, (status, error.message()), left);
+        let needed = self.needs(temp);
+        let left = needed || close_temp(context, temp);
+        let recorded = self.give_up(context, (status, error.message()), left).is_ok();
+        if needed && recorded {
+            self.remove_temp(context, temp);
+        } else if needed {
+            // The next open finds a job that can go on.
+            temp.keep();
+        }
+    }
+
+    /// Returns whether checkpoints name files in the temporary directory, which must be there until the
+    /// job's end is recorded.
+    pub(crate) fn needs(&self, temp: &TempDirectory) -> bool {
+        self.record.checkpoints > 0 && !temp.is_kept()
+    }
+
+    /// Removes the temporary directory of a job whose end is recorded, and then its name from the
+    /// record. After a crash before that, the next open does it.
+    pub(crate) fn remove_temp(&self, context: &JobContext, temp: &TempDirectory) {
+        if !close_temp(context, temp) {
+            forget_directories(context, self.record.id, |path| path == self.temp);
+        }
     }
 
     /// Records that the import has ended without a table, and removes what its checkpoints name.
@@ -261,11 +284,14 @@ fn new_record(context: &JobContext, id: JobId, description: &str, pending: bool)
 
 /// Cancels an import that is paused: removes what it left and records it as canceled.
 pub fn abandon(context: &JobContext, record: JobRecord) -> Result {
+    let id = record.id;
     let local: Vec<String> =
         record.temp_directories.iter().filter(|path| is_local(path)).cloned().collect();
+    // A crash must not leave a job that seems to be able to go on, and has no files: those go last.
+    let mut log = JobLog { record, temp: String::new(), dry: false };
+    log.give_up(context, (JobStatus::Canceled, "job canceled"), true)?;
     for directory in &local {
         remove_temp_leftover(Path::new(directory)).map_err(|error| {
-            let id = record.id;
             error.map_message(|cause| {
                 format!(
                     "job {id}: cannot be reverted, manual cleanup may be required: rolling back \
@@ -274,10 +300,17 @@ pub fn abandon(context: &JobContext, record: JobRecord) -> Result {
             })
         })?;
     }
-    let temp = local.into_iter().next().unwrap_or_default();
-    JobLog { record, temp, dry: false }.give_up(
-        context,
-        (JobStatus::Canceled, "job canceled"),
-        false,
-    )
+    forget_directories(context, id, is_local);
+    Ok(())
+}
+
+/// Takes directories that are gone out of the record of a job that has ended. What cannot be recorded
+/// is done at the next open.
+fn forget_directories(context: &JobContext, job: JobId, gone: impl Fn(&str) -> bool) {
+    let Ok(Some(mut record)) = context.store.job(job) else { return };
+    let before = record.temp_directories.len();
+    record.temp_directories.retain(|path| !gone(path));
+    if record.temp_directories.len() < before {
+        let _ = context.store.update(|changes| changes.put_job(&record));
+    }
 }

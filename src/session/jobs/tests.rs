@@ -221,6 +221,32 @@ async fn a_resumed_import_gives_the_same_table() {
     check(scene, ("t", "data.csv"), &[0, 1, 4, 9, 16, 25, 40]).await;
 }
 
+/// Case 92 of the suite's: a hundred files, of which each is a split at most.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_paused_import_of_many_files_gives_all_their_rows() {
+    let mut scene = Scene::new().await;
+    fs::create_dir(scene.path("files")).unwrap();
+    for row in 0..100 {
+        let name = scene.path(&format!("files/{row:02}.csv"));
+        fs::write(name, format!("{row},n{row},{}\n", row % 7)).unwrap();
+    }
+    let import = import("t", "files/*.csv").replace("'tmp'", "'tmp', sstsize = '50B'");
+    for pause in [0, 1, 20, 60, 99] {
+        let paused = scene.rows_until(&import, pause, pause_all).await;
+        if let Err(error) = paused {
+            assert_eq!((error.code(), error.message()), (SqlState::QUERY_CANCELED, "job paused"));
+            scene.rows("RESUME ALL IMPORT JOBS").await.unwrap();
+            let id = scene.session.store.jobs().unwrap()[0].id;
+            scene.rows(&format!("SHOW JOB WHEN COMPLETE {id}")).await.unwrap();
+        }
+        let rows = scene.rows("SELECT id FROM t ORDER BY id").await.unwrap();
+        let expected: String = (0..100).map(|row| format!("{row}|\n")).collect();
+        assert_eq!(rows, expected, "{pause}");
+        scene.rows("DROP TABLE t").await.unwrap();
+        scene.require_clean().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_resumed_import_gives_the_same_row_ids() {
     let scene = Scene::new().await;

@@ -51,8 +51,7 @@ pub fn run_dump(context: &JobContext, import: &ImportDump) -> Result<Imported> {
     let imported =
         try_temp(context, import.temp.as_deref(), &temp, size).and_then(|()| work.run(&log));
     if let Err(error) = &imported {
-        let left = close_temp(context, &temp);
-        lock(&log).fail(context, error, left);
+        lock(&log).fail(context, error, &temp);
     }
     imported
 }
