@@ -111,10 +111,10 @@ fn table(
         .filter_map(|part| part.as_ident())
         .map(|ident| Ident { value: fold(ident), span: locate(ident.span) })
         .collect();
-    let span = Span::new(
-        parts.first().map_or(0, |part| part.span.start),
-        parts.last().map_or(0, |part| part.span.end),
-    );
+    // sqlparser does not say where a part stands that is written like a string.
+    let placed = || parts.iter().map(|part| part.span).filter(|span| span.start < span.end);
+    let start = placed().map(|span| span.start).min().unwrap_or_default();
+    let span = Span::new(start, placed().map(|span| span.end).max().unwrap_or(start));
     object_name(parts, span)
 }
 
