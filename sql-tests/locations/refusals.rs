@@ -24,109 +24,127 @@ pub(crate) struct Refusal {
     code: &'static str,
     /// What the message says.
     words: &'static [&'static str],
-    /// Whether there is something to advise.
-    hinted: bool,
 }
 
-/// Those that need no server.
-const fn offline(
+const fn refusal(
+    programs: &'static [Program],
     name: &'static str,
     url: fn(&Servers) -> String,
     code: &'static str,
     words: &'static [&'static str],
 ) -> Refusal {
-    Refusal { name, programs: &[], url, code, words, hinted: true }
+    Refusal { name, programs, url, code, words }
 }
 
+const OFFLINE: &[Program] = &[];
 const MOTO: &[Program] = &[Program::Moto, Program::Python];
 const AZURITE: &[Program] = &[Program::Azurite, Program::Python];
 const NGINX: &[Program] = &[Program::Nginx];
+const PYTHON: &[Program] = &[Program::Python];
+const TLS: &[Program] = &[Program::Nginx, Program::Openssl];
 
 /// All of them.
 pub(crate) const REFUSALS: &[Refusal] = &[
-    offline(
+    refusal(
+        OFFLINE,
         "scheme",
         |_| "ftp://ada:canary@files.example.com/x.csv?key=canary".into(),
         "22023",
         &["unsupported storage scheme: \"ftp\""],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "s3_without_bucket",
         |_| "s3:///x.csv?AWS_ACCESS_KEY_ID=id&AWS_SECRET_ACCESS_KEY=canary".into(),
         "22023",
         &["s3:///x.csv?", "bucket"],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "azure_without_container",
         |_| "azure:///x.csv?AZURE_ACCOUNT_NAME=a&AZURE_ACCOUNT_KEY=canary".into(),
         "22023",
         &["azure:///x.csv?", "container"],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "s3_without_key",
         |_| "s3://b/x.csv?AWS_SECRET_ACCESS_KEY=canary".into(),
         "22023",
         &["AWS_ACCESS_KEY_ID"],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "s3_without_secret",
         |_| "s3://b/x.csv?AWS_ACCESS_KEY_ID=canary".into(),
         "22023",
         &["AWS_SECRET_ACCESS_KEY"],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "azure_without_account",
         |_| "azure://c/x.csv?AZURE_ACCOUNT_KEY=canary".into(),
         "22023",
         &["azure uri missing \"AZURE_ACCOUNT_NAME\" parameter"],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "azure_without_key",
         |_| "azure://c/x.csv?AZURE_ACCOUNT_NAME=a".into(),
         "22023",
         &["azure uri missing \"AZURE_ACCOUNT_KEY\" parameter"],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "gs_without_credentials",
         |_| "gs://b/x.csv?AUTH=specified".into(),
         "22023",
         &["CREDENTIALS"],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "gs_with_wrong_credentials",
         |_| "gs://b/x.csv?AUTH=specified&CREDENTIALS=canary".into(),
         "22023",
         &["CREDENTIALS"],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "s3_parameter_unknown",
         |_| "s3://b/x.csv?AWS_ACCESS_KEY_ID=id&AWS_SECRET_ACCESS_KEY=canary&AWS_REGOIN=x".into(),
         "22023",
         &["AWS_REGOIN", "AWS_REGION"],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "azure_parameter_unknown",
         |_| "azure://c/x.csv?AZURE_ACCOUNT_NAME=a&AZURE_ACCOUNT_KEI=canary".into(),
         "22023",
         &["AZURE_ACCOUNT_KEI", "AZURE_ACCOUNT_KEY"],
     ),
-    offline("gs_parameter_unknown", |_| "gs://b/x.csv?AUTHH=canary".into(), "22023", &["AUTHH"]),
-    Refusal {
-        name: "auth_unknown",
-        programs: &[],
-        url: |_| "s3://b/x.csv?AUTH=explicit".into(),
-        code: "22023",
-        // The message is its own advice.
-        words: &["AUTH must be \"specified\" or \"implicit\""],
-        hinted: false,
-    },
-    offline(
+    refusal(
+        OFFLINE,
+        "gs_parameter_unknown",
+        |_| "gs://b/x.csv?AUTHH=canary".into(),
+        "22023",
+        &["AUTHH"],
+    ),
+    refusal(
+        &[],
+        "auth_unknown",
+        |_| "s3://b/x.csv?AUTH=explicit".into(),
+        "22023",
+        &["AUTH must be \"specified\" or \"implicit\""],
+    ),
+    refusal(
+        OFFLINE,
         "host_unresolvable",
         |_| "http://ada:canary@host.invalid/x.csv?sig=canary".into(),
         "08001",
         &["http://redacted@host.invalid/x.csv?sig=redacted"],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "endpoint_unresolvable",
         |_| {
             let keys = "AWS_ACCESS_KEY_ID=id&AWS_SECRET_ACCESS_KEY=canary&AWS_REGION=us-east-1";
@@ -135,163 +153,280 @@ pub(crate) const REFUSALS: &[Refusal] = &[
         "08001",
         &["s3://b/x.csv?AWS_ACCESS_KEY_ID=redacted"],
     ),
-    offline(
+    refusal(
+        OFFLINE,
         "port_closed",
         // Port 9 discards, where anybody listens at all.
         |_| "http://127.0.0.1:9/x.csv?sig=canary".into(),
         "08001",
         &["http://127.0.0.1:9/x.csv?sig=redacted"],
     ),
-    Refusal {
-        name: "http_404",
-        programs: NGINX,
-        url: |servers| format!("{}?sig=canary", Store::Http.url(servers, "none.csv")),
-        code: "58P01",
-        words: &["none.csv?sig=redacted", "does not exist"],
-        hinted: false,
-    },
-    Refusal {
-        name: "http_403",
-        programs: NGINX,
-        url: |servers| format!("{}?sig=canary", Store::Http.url(servers, "forbidden/x.csv")),
-        code: "42501",
-        words: &["forbidden/x.csv?sig=redacted"],
-        hinted: true,
-    },
-    Refusal {
-        name: "http_401",
-        programs: NGINX,
-        url: |servers| Store::Http.url(servers, "private/rows.csv"),
-        code: "42501",
-        words: &["private/rows.csv"],
-        hinted: true,
-    },
-    Refusal {
-        name: "http_wrong_password",
-        programs: NGINX,
-        url: |servers| {
+    refusal(
+        NGINX,
+        "http_404",
+        |servers| format!("{}?sig=canary", Store::Http.url(servers, "none.csv")),
+        "58P01",
+        &["none.csv?sig=redacted", "does not exist"],
+    ),
+    refusal(
+        NGINX,
+        "http_403",
+        |servers| format!("{}?sig=canary", Store::Http.url(servers, "forbidden/x.csv")),
+        "42501",
+        &["forbidden/x.csv?sig=redacted"],
+    ),
+    refusal(
+        NGINX,
+        "http_401",
+        |servers| Store::Http.url(servers, "private/rows.csv"),
+        "42501",
+        &["private/rows.csv"],
+    ),
+    refusal(
+        NGINX,
+        "http_wrong_password",
+        |servers| {
             let url = Store::Http.url(servers, "private/rows.csv");
             url.replace("http://", "http://ada:canary@")
         },
-        code: "42501",
-        words: &["http://redacted@", "private/rows.csv"],
-        hinted: true,
-    },
-    Refusal {
-        name: "http_redirects_for_ever",
-        programs: NGINX,
-        url: |servers| Store::Http.url(servers, "round/x.csv"),
-        code: "08006",
-        words: &["round/x.csv", "redirect"],
-        hinted: false,
-    },
-    Refusal {
-        name: "https_of_a_stranger",
-        programs: &[Program::Nginx, Program::Openssl],
-        url: |servers| Store::Https.url(servers, "rows.csv"),
-        code: "08001",
-        words: &["rows.csv", "certificate"],
-        hinted: true,
-    },
-    Refusal {
-        name: "http_of_a_server_that_speaks_tls",
-        programs: &[Program::Nginx, Program::Openssl],
-        url: |servers| Store::Https.url(servers, "rows.csv").replace("https://", "http://"),
-        code: "58030",
-        words: &["rows.csv", "400"],
-        hinted: false,
-    },
-    Refusal {
-        name: "s3_wrong_secret",
-        programs: MOTO,
-        url: |servers| {
+        "42501",
+        &["http://redacted@", "private/rows.csv"],
+    ),
+    refusal(
+        NGINX,
+        "http_redirects_for_ever",
+        |servers| Store::Http.url(servers, "round/x.csv"),
+        "08006",
+        &["round/x.csv", "redirect"],
+    ),
+    refusal(
+        TLS,
+        "https_of_a_stranger",
+        |servers| Store::Https.url(servers, "rows.csv"),
+        "08001",
+        &["rows.csv", "certificate"],
+    ),
+    refusal(
+        TLS,
+        "http_of_a_server_that_speaks_tls",
+        |servers| Store::Https.url(servers, "rows.csv").replace("https://", "http://"),
+        "58030",
+        &["rows.csv", "400"],
+    ),
+    refusal(
+        MOTO,
+        "s3_wrong_secret",
+        |servers| {
             let url = Store::S3.url(servers, "rows.csv");
             url.replace("AWS_SECRET_ACCESS_KEY=", "AWS_SECRET_ACCESS_KEY=canary")
         },
-        code: "42501",
-        words: &["s3://acme-co/rows.csv?", "SignatureDoesNotMatch"],
-        hinted: true,
-    },
-    Refusal {
-        name: "s3_wrong_key",
-        programs: MOTO,
-        url: |servers| {
+        "42501",
+        &["s3://acme-co/rows.csv?", "SignatureDoesNotMatch"],
+    ),
+    refusal(
+        MOTO,
+        "s3_wrong_key",
+        |servers| {
             let name = &servers.amazon().1.lasting.0;
             Store::S3.url(servers, "rows.csv").replace(name, "AKIACANARYCANARYCANA")
         },
-        code: "42501",
-        words: &["s3://acme-co/rows.csv?", "InvalidAccessKeyId"],
-        hinted: true,
-    },
-    Refusal {
-        name: "s3_404",
-        programs: MOTO,
-        url: |servers| Store::S3.url(servers, "none.csv"),
-        code: "58P01",
-        words: &["s3://acme-co/none.csv?"],
-        hinted: false,
-    },
-    Refusal {
-        name: "s3_bucket_404",
-        programs: MOTO,
-        url: |servers| Store::S3.url(servers, "rows.csv").replace(BUCKET, "nobodys-bucket"),
-        code: "58P01",
-        words: &["s3://nobodys-bucket/rows.csv?", "bucket"],
-        hinted: true,
-    },
-    Refusal {
-        name: "s3_bucket_404_by_pattern",
-        programs: MOTO,
-        url: |servers| Store::S3.url(servers, "row*.csv").replace(BUCKET, "nobodys-bucket"),
-        code: "58P01",
-        words: &["s3://nobodys-bucket/row*.csv?", "bucket"],
-        hinted: true,
-    },
-    Refusal {
-        name: "gs_404",
-        programs: MOTO,
-        url: |servers| Store::Gs.url(servers, "none.csv"),
-        code: "58P01",
-        words: &["gs://harbour/none.csv?"],
-        hinted: false,
-    },
-    Refusal {
-        name: "gs_bucket_404",
-        programs: MOTO,
-        url: |servers| Store::Gs.url(servers, "rows.csv").replace(GOOGLE_BUCKET, "nobodys"),
-        code: "58P01",
-        words: &["gs://nobodys/rows.csv?"],
-        hinted: true,
-    },
-    Refusal {
-        name: "azure_wrong_key",
-        programs: AZURITE,
-        url: |servers| {
+        "42501",
+        &["s3://acme-co/rows.csv?", "InvalidAccessKeyId"],
+    ),
+    refusal(
+        MOTO,
+        "s3_404",
+        |servers| Store::S3.url(servers, "none.csv"),
+        "58P01",
+        &["s3://acme-co/none.csv?"],
+    ),
+    refusal(
+        MOTO,
+        "s3_bucket_404",
+        |servers| Store::S3.url(servers, "rows.csv").replace(BUCKET, "nobodys-bucket"),
+        "58P01",
+        &["s3://nobodys-bucket/rows.csv?", "bucket"],
+    ),
+    refusal(
+        MOTO,
+        "s3_bucket_404_by_pattern",
+        |servers| Store::S3.url(servers, "row*.csv").replace(BUCKET, "nobodys-bucket"),
+        "58P01",
+        &["s3://nobodys-bucket/row*.csv?", "bucket"],
+    ),
+    refusal(
+        MOTO,
+        "gs_404",
+        |servers| Store::Gs.url(servers, "none.csv"),
+        "58P01",
+        &["gs://harbour/none.csv?"],
+    ),
+    refusal(
+        MOTO,
+        "gs_bucket_404",
+        |servers| Store::Gs.url(servers, "rows.csv").replace(GOOGLE_BUCKET, "nobodys"),
+        "58P01",
+        &["gs://nobodys/rows.csv?"],
+    ),
+    refusal(
+        AZURITE,
+        "azure_wrong_key",
+        |servers| {
             let url = Store::Azure.url(servers, "rows.csv");
             url.replace("AZURE_ACCOUNT_KEY=hash", "AZURE_ACCOUNT_KEY=canary00")
         },
-        code: "42501",
-        words: &["azure://acme-co/rows.csv?", "Authoriz"],
-        hinted: true,
-    },
-    Refusal {
-        name: "azure_404",
-        programs: AZURITE,
-        url: |servers| Store::Azure.url(servers, "none.csv"),
-        code: "58P01",
-        words: &["azure://acme-co/none.csv?"],
-        hinted: false,
-    },
-    Refusal {
-        name: "azure_container_404",
-        programs: AZURITE,
-        url: |servers| {
+        "42501",
+        &["azure://acme-co/rows.csv?", "Authoriz"],
+    ),
+    refusal(
+        AZURITE,
+        "azure_404",
+        |servers| Store::Azure.url(servers, "none.csv"),
+        "58P01",
+        &["azure://acme-co/none.csv?"],
+    ),
+    refusal(
+        AZURITE,
+        "azure_container_404",
+        |servers| {
             Store::Azure.url(servers, "rows.csv").replace("azure://acme-co", "azure://nobodys")
         },
-        code: "58P01",
-        words: &["azure://nobodys/rows.csv?", "container"],
-        hinted: true,
-    },
+        "58P01",
+        &["azure://nobodys/rows.csv?", "container"],
+    ),
+    refusal(
+        OFFLINE,
+        "path_404",
+        |servers| Store::Path.url(servers, "none.csv"),
+        "58P01",
+        &["none.csv", "does not exist", "It was looked for at"],
+    ),
+    refusal(
+        OFFLINE,
+        "path_in_no_directory",
+        |servers| Store::Path.url(servers, "n*/none.csv"),
+        "58P01",
+        &["does not exist", "Wildcards are matched in the last element of a path alone."],
+    ),
+    refusal(
+        OFFLINE,
+        "file_404",
+        |servers| Store::File.url(servers, "none.csv"),
+        "58P01",
+        &["none.csv", "does not exist", "It was looked for at"],
+    ),
+    refusal(
+        OFFLINE,
+        "nodelocal_404",
+        |_| "nodelocal://self/d/none.csv".into(),
+        "58P01",
+        &["nodelocal storage file does not exist", "It was looked for at", "extern/d/none.csv"],
+    ),
+    refusal(
+        OFFLINE,
+        "path_directory",
+        |servers| Store::Path.url(servers, "folder"),
+        "22023",
+        &["folder\" is a directory", "Name a file in it"],
+    ),
+    refusal(
+        OFFLINE,
+        "nodelocal_directory",
+        |_| "nodelocal://self/".into(),
+        "22023",
+        &["is a directory", "Name a file in it"],
+    ),
+    refusal(
+        NGINX,
+        "http_directory",
+        |servers| format!("{}?sig=canary", Store::Http.url(servers, "folder")),
+        "22023",
+        &["it is a directory", "Name a file in it"],
+    ),
+    refusal(
+        NGINX,
+        "http_directory_with_slash",
+        |servers| Store::Http.url(servers, "folder/"),
+        "42501",
+        &["access denied (403 Forbidden)", "A \"/\" at the end tells of a directory."],
+    ),
+    refusal(
+        PYTHON,
+        "http_directory_as_a_page",
+        |servers| Store::HttpWhole.url(servers, "folder/"),
+        "22023",
+        &["it is a directory", "Name a file in it"],
+    ),
+    refusal(
+        MOTO,
+        "s3_directory",
+        |servers| Store::S3.url(servers, "folder"),
+        "22023",
+        &["it is a directory", "Name a file in it"],
+    ),
+    refusal(
+        MOTO,
+        "s3_directory_with_slash",
+        |servers| Store::S3.url(servers, "folder/"),
+        "22023",
+        &["it is a directory", "Name a file in it"],
+    ),
+    refusal(
+        MOTO,
+        "gs_directory",
+        |servers| Store::Gs.url(servers, "folder"),
+        "22023",
+        &["it is a directory", "Name a file in it"],
+    ),
+    refusal(
+        AZURITE,
+        "azure_directory",
+        |servers| Store::Azure.url(servers, "folder"),
+        "22023",
+        &["it is a directory", "Name a file in it"],
+    ),
+    refusal(
+        NGINX,
+        "http_pattern",
+        |servers| format!("{}?sig=canary", Store::Http.url(servers, "parts/none-*.csv")),
+        "58P01",
+        &["none-*.csv?sig=redacted", "Web servers list no files"],
+    ),
+    refusal(
+        MOTO,
+        "s3_pattern",
+        |servers| Store::S3.url(servers, "parts/none-*.csv"),
+        "58P01",
+        &["no files matched \"none-*.csv\" in prefix \"/parts/\"", "Check the pattern"],
+    ),
+    refusal(
+        MOTO,
+        "gs_pattern",
+        |servers| Store::Gs.url(servers, "parts/none-*.csv"),
+        "58P01",
+        &["no files matched \"none-*.csv\" in prefix \"/parts/\"", "Check the pattern"],
+    ),
+    refusal(
+        AZURITE,
+        "azure_pattern",
+        |servers| Store::Azure.url(servers, "parts/none-*.csv"),
+        "58P01",
+        &["no files matched \"none-*.csv\" in prefix \"/parts/\"", "Check the pattern"],
+    ),
+    refusal(
+        OFFLINE,
+        "path_pattern",
+        |servers| Store::Path.url(servers, "parts/none-*.csv"),
+        "58P01",
+        &["no files matched \"none-*.csv\" in prefix", "Check the pattern and its directory"],
+    ),
+    refusal(
+        OFFLINE,
+        "nodelocal_pattern_in_no_directory",
+        |_| "nodelocal://self/parts/none-*.csv".into(),
+        "58P01",
+        &["no files matched \"none-*.csv\"", "Directory \"/parts/\" does not exist."],
+    ),
 ];
 
 impl Refusal {
@@ -302,7 +437,11 @@ impl Refusal {
         let ended = scene.refused(&import(&[&url], "tmp"), self.code, self.words);
         let shown = format!("{}{}", ended.out, ended.err);
         assert!(!shown.contains(SECRET), "a secret is shown: {shown}");
-        assert!(!self.hinted || shown.contains("\nHINT: "), "there is no hint: {shown}");
+        assert!(shown.contains("\nHINT: "), "there is no hint: {shown}");
+        // The place is, in the message or in the statement below it.
+        let start = url.split(['?', '@']).next().unwrap_or_default();
+        let place = if url.contains('@') { "redacted@" } else { start };
+        assert!(shown.contains(place), "{place} is not shown: {shown}");
         let schema = format!(
             "IMPORT TABLE t CREATE USING {} CSV DATA ({}) WITH temp = 'tmp'",
             quoted(&url),

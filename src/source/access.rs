@@ -27,6 +27,9 @@ use crate::error::{Error, Result, SqlState};
 /// How many files of other machines are opened at once.
 const AT_ONCE: usize = 16;
 
+/// How patterns are matched, for hints.
+const MATCHING: &str = "Only files directly in it are matched, and upper and lower case differ.";
+
 /// What a session may reach.
 #[derive(Clone, Debug)]
 pub struct AccessOptions {
@@ -209,7 +212,11 @@ impl Access {
             .map_err(|error| io_error("list", &location.prefix(), &error))?;
         names.sort();
         if names.is_empty() {
-            return Err(no_match(location, &name));
+            let mut directory = self.tried(location);
+            directory.truncate(directory.rfind('/').map_or(0, |at| at + 1));
+            return Err(no_match(location, &name).hint(format!(
+                "Check the pattern and its directory, \"{directory}\". {MATCHING}"
+            )));
         }
         Ok(names.iter().map(|name| location.with_last_element(name)).collect())
     }
@@ -229,8 +236,9 @@ impl Access {
         names.retain(|name| pattern.matches(name));
         names.sort();
         if names.is_empty() {
-            return Err(no_match(location, place.last_element())
-                .hint("Wildcards are matched in the last element of a name alone."));
+            return Err(no_match(location, place.last_element()).hint(format!(
+                "Check the pattern, the bucket or container and the directory. {MATCHING}"
+            )));
         }
         Ok(names.iter().map(|name| location.with_last_element(name.as_bytes())).collect())
     }
@@ -360,16 +368,22 @@ impl Access {
         }
     }
 
+    /// Returns the path that is looked at for a place of this machine, with secrets redacted.
+    fn tried(&self, location: &Location) -> String {
+        match (location, &self.options.external_io_directory) {
+            (Location::Nodelocal(nodelocal), Some(root)) => {
+                redact(&root.join(&nodelocal.path).to_string_lossy())
+            }
+            _ => self.absolute(location),
+        }
+    }
+
     /// Says why a place could not be opened.
     fn open_failure(&self, location: &Location, error: &io::Error) -> Error {
         let nodelocal = matches!(location, Location::Nodelocal(_));
         if nodelocal && beneath::leads_outside(error) {
             return outside(location);
         }
-        let tried = match (location, &self.options.external_io_directory) {
-            (Location::Nodelocal(nodelocal), Some(root)) => root.join(&nodelocal.path),
-            _ => PathBuf::from(self.absolute(location)),
-        };
         match Errno::from_io_error(error) {
             Some(Errno::NOENT | Errno::NOTDIR) => {
                 let message = if nodelocal {
@@ -377,8 +391,11 @@ impl Access {
                 } else {
                     format!("file \"{location}\" does not exist")
                 };
-                Error::new(SqlState::UNDEFINED_FILE, message)
-                    .hint(format!("It was looked for at \"{}\".", redact(&tried.to_string_lossy())))
+                let mut hint = format!("It was looked for at \"{}\".", self.tried(location));
+                if Pattern::parse(&location.prefix()).is_some() {
+                    hint += " Wildcards are matched in the last element of a path alone.";
+                }
+                Error::new(SqlState::UNDEFINED_FILE, message).hint(hint)
             }
             // What a socket, or a device without a driver, answers.
             Some(Errno::NXIO | Errno::NODEV) => Error::new(

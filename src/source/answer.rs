@@ -61,6 +61,15 @@ impl Failure {
             .with_hint("Let the program that writes the file finish, then start again.")
     }
 
+    /// Adds a sentence to the advice.
+    pub(super) fn with_more_hint(self, sentence: &str) -> Self {
+        let hint = match &self.hint {
+            Some(hint) => format!("{hint} {sentence}"),
+            None => sentence.to_owned(),
+        };
+        self.with_hint(hint)
+    }
+
     /// Adds advice.
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -221,8 +230,10 @@ impl Failure {
                     None => error.with_hint("Name its region in AWS_REGION."),
                 }
             }
-            (404 | 410, _) => Self::new(SqlState::UNDEFINED_FILE, "")
-                .with_hint(format!("The server answered {told}. In names upper and lower case differ.")),
+            (404 | 410, _) => Self::new(SqlState::UNDEFINED_FILE, "").with_hint(format!(
+                "Check the host or bucket, the directories and the name, in which upper and lower case \
+                 differ. The server answered {told}."
+            )),
             (412, _) => Self::changed(),
             (401, _) => Self::new(
                 SqlState::INSUFFICIENT_PRIVILEGE,
@@ -238,8 +249,10 @@ impl Failure {
             (408 | 425 | 429 | 500..=599, _) => Self {
                 worth: Worth::Much,
                 ..Self::new(SqlState::IO_ERROR, format!("the server answered {told}"))
-            },
-            _ => Self::new(SqlState::IO_ERROR, format!("the server answered {told}")),
+            }
+            .with_hint("It was asked several times. Ask later, or whoever runs it."),
+            _ => Self::new(SqlState::IO_ERROR, format!("the server answered {told}"))
+                .with_hint("Check the scheme, the host and port, and the parameters of the URL."),
         }
     }
 }

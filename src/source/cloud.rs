@@ -126,18 +126,19 @@ pub(super) fn parse_object(text: &str, scheme: &str, rest: &str) -> Result<Locat
         return Err(fragment(text, &scheme));
     }
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let holder = if scheme.starts_with("azure") { "container" } else { "bucket" };
+    let form = format!("Write it as {scheme}://{holder}/name?parameters.");
     let Some(path) = path.strip_prefix("//") else {
-        return Err(malformed(text, "two slashes must follow the scheme"));
+        return Err(malformed(text, "two slashes must follow the scheme").hint(form));
     };
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-    let holder = if scheme.starts_with("azure") { "container" } else { "bucket" };
     if bucket.is_empty() {
-        return Err(malformed(text, &format!("it names no {holder}"))
-            .hint(format!("Write it as {scheme}://{holder}/name?parameters.")));
+        return Err(malformed(text, &format!("it names no {holder}")).hint(form));
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.$".contains(&byte);
     if !bucket.bytes().all(plain) || bucket.starts_with('.') {
-        return Err(malformed(text, &format!("the name of the {holder} is not usable")));
+        let reason = format!("the name of the {holder} is not usable");
+        return Err(malformed(text, &reason).hint(form));
     }
     let key = String::from_utf8(decode(text, key)?)
         .map_err(|_| malformed(text, "the name of the object is not UTF-8"))?;
@@ -164,7 +165,8 @@ fn require_usable(text: &str, key: &str) -> Result {
         return Err(malformed(
             text,
             "the name of the object holds an empty element, \".\" or \"..\"",
-        ));
+        )
+        .hint("Write the name in full, with one slash between two elements."));
     }
     if key.chars().any(char::is_control) {
         return Err(malformed(text, "the name of the object holds a control character"));
@@ -221,7 +223,8 @@ impl<'a> Parameters<'a> {
                 return Err(refused_name(scheme, &name, known, !values.is_empty()));
             };
             if values.iter().any(|(other, _)| other == known) {
-                return Err(invalid(format!("{scheme} URL names the parameter \"{known}\" twice")));
+                let twice = format!("{scheme} URL names the parameter \"{known}\" twice");
+                return Err(invalid(twice).hint("Leave one out. In a value \"&\" is written %26."));
             }
             values.push((known, value.into_owned()));
         }
@@ -258,7 +261,9 @@ impl<'a> Parameters<'a> {
                 Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, "AUTH=default is not supported")
                     .hint("Say AUTH=implicit to use the credentials of this machine."))
             }
-            Some(_) => Err(invalid("AUTH must be \"specified\" or \"implicit\"".to_owned())),
+            Some(_) => Err(invalid("AUTH must be \"specified\" or \"implicit\"".to_owned()).hint(
+                "specified: the URL holds the credentials; implicit: those of this machine are used.",
+            )),
         }
     }
 
@@ -286,7 +291,9 @@ impl<'a> Parameters<'a> {
             None | Some("true") => true,
             Some("false") => false,
             Some(_) => {
-                return Err(invalid("AWS_USE_PATH_STYLE must be \"true\" or \"false\"".to_owned()));
+                let message = "AWS_USE_PATH_STYLE must be \"true\" or \"false\"";
+                return Err(invalid(message.to_owned())
+                    .hint("true: the bucket stands in the path of requests; false: in the host."));
             }
         };
         let pair = |name: &str| {
@@ -296,7 +303,8 @@ impl<'a> Parameters<'a> {
         if key_id.is_some() != secret_key.is_some() {
             return Err(invalid(
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be given together".to_owned(),
-            ));
+            )
+            .hint("Add the other one, or leave both out to use those of this machine."));
         }
         Ok(S3Parameters {
             implicit,
@@ -327,7 +335,8 @@ impl<'a> Parameters<'a> {
         let implicit = self.is_implicit()?;
         let account = self.require("AZURE_ACCOUNT_NAME")?;
         if !account.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-            return Err(invalid("AZURE_ACCOUNT_NAME is not usable as a name".to_owned()));
+            return Err(invalid("AZURE_ACCOUNT_NAME is not usable as a name".to_owned())
+                .hint("Names of accounts consist of letters, digits and hyphens."));
         }
         let client = match self.get("AZURE_CLIENT_ID") {
             Some(id) if !implicit => {
@@ -359,7 +368,8 @@ impl<'a> Parameters<'a> {
                 "AZURE_ENVIRONMENT must be \"AzurePublicCloud\", \"AzureUSGovernmentCloud\" or \
                  \"AzureChinaCloud\""
                     .to_owned(),
-            )),
+            )
+            .hint("Leave it out for the public cloud, or name another service in AZURE_ENDPOINT.")),
         }
     }
 }
@@ -436,7 +446,8 @@ fn refused_name(scheme: &str, name: &str, known: &[&str], later: bool) -> Error 
         return Error::new(
             SqlState::FEATURE_NOT_SUPPORTED,
             format!("parameter \"{name}\" of {scheme} URLs is not supported"),
-        );
+        )
+        .hint("Name the keys of a user who may do what the role may, or AUTH=implicit.");
     }
     let upper = name.to_ascii_uppercase();
     let near = known.iter().find(|known| strsim::damerau_levenshtein(known, &upper) <= 3);

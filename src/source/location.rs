@@ -63,7 +63,8 @@ impl Location {
             return Err(Error::new(
                 SqlState::INVALID_PARAMETER_VALUE,
                 "the name of a file must not be empty",
-            ));
+            )
+            .hint("Name a file by its path or URL."));
         }
         if text.contains('\0') {
             return Err(Error::new(
@@ -249,7 +250,8 @@ fn parse_file(text: &str, rest: &str) -> Result<Location> {
         return Err(Error::new(
             SqlState::INVALID_PARAMETER_VALUE,
             format!("file URL has no path: \"{}\"", redact(text)),
-        ));
+        )
+        .hint("Write file:///directory/name for an absolute path, or a plain path."));
     }
     let path = PathBuf::from(OsString::from_vec(decode(text, path)?));
     Ok(Location::Local(LocalPath { path, text: text.to_owned() }))
@@ -269,7 +271,8 @@ fn parse_nodelocal(text: &str, rest: &str) -> Result<Location> {
                 return Err(Error::new(
                     SqlState::INVALID_PARAMETER_VALUE,
                     format!("nodelocal URL must not name a user: \"{}\"", redact(text)),
-                ));
+                )
+                .hint("Write nodelocal://self/directory/name, and \"@\" in a name as %40."));
             }
             if node { &after[host.len()..] } else { after }
         }
@@ -306,6 +309,10 @@ pub(super) fn malformed(text: &str, reason: &str) -> Error {
     Error::new(
         SqlState::INVALID_PARAMETER_VALUE,
         format!("malformed URL \"{}\": {reason}", redact(text)),
+    )
+    .hint(
+        "Write it as scheme://host/path?parameters, and what else there is percent-encoded, such as %20 \
+         for a space.",
     )
 }
 

@@ -26,6 +26,7 @@ use url::Url;
 
 use super::answer::Failure;
 use super::cloud::{AzureParameters, GsParameters, ObjectPlace, Provider, S3Parameters};
+use super::glob::Pattern;
 use super::host::{Reach, is_credential_host};
 use super::network::Network;
 use super::remote::{Answer, Remote, Retry, Version};
@@ -90,6 +91,9 @@ impl Remote for ObjectFile {
         let prefix = format!("{}/", self.path);
         match self.store.lister.list_paginated(Some(&prefix), options).await {
             Ok(page) if !page.result.objects.is_empty() => directory(),
+            _ if Pattern::parse(self.path.filename().unwrap_or_default()).is_some() => {
+                missing.with_more_hint("Its name was taken as it is, wildcards included.")
+            }
             _ => missing,
         }
     }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::StreamExt;
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName,
-    HeaderValue, IF_MATCH, LAST_MODIFIED, LOCATION, RANGE, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    HeaderMap, HeaderName, HeaderValue, IF_MATCH, LAST_MODIFIED, LOCATION, RANGE,
+    TRANSFER_ENCODING,
 };
 use reqwest::{Response, StatusCode, Version as HttpVersion};
 use url::Url;
 
 use super::answer::Failure;
+use super::glob::Pattern;
 use super::host::{Reach, is_public};
 use super::network::Network;
 use super::remote::{Answer, Remote, Version};
@@ -47,8 +49,36 @@ impl Remote for WebFile {
             insert(&mut headers, IF_MATCH, etag);
         }
         let response = self.send(&headers).await?;
-        read_answer(response, range.is_some()).await
+        if !self.url.path().ends_with('/') {
+            return read_answer(response, range.is_some()).await;
+        }
+        if is_page(&response) {
+            return Err(directory());
+        }
+        read_answer(response, range.is_some()).await.map_err(|failure| match failure.status {
+            Some(403 | 404) => failure.with_more_hint("A \"/\" at the end tells of a directory."),
+            _ => failure,
+        })
     }
+
+    async fn explain_missing(&self, missing: Failure) -> Failure {
+        let name = self.url.path().rsplit('/').next().unwrap_or_default();
+        if Pattern::parse(name).is_none() {
+            return missing;
+        }
+        missing.with_more_hint("Web servers list no files, so that no wildcards are matched there.")
+    }
+}
+
+/// Returns whether an answer is a page to look at, as servers make them of directories.
+fn is_page(response: &Response) -> bool {
+    let kind = header(response.headers(), &CONTENT_TYPE).unwrap_or_default();
+    response.status().is_success() && kind.to_ascii_lowercase().starts_with("text/html")
+}
+
+fn directory() -> Failure {
+    Failure::new(SqlState::INVALID_PARAMETER_VALUE, "it is a directory")
+        .with_hint("Name a file in it.")
 }
 
 impl WebFile {
@@ -72,7 +102,8 @@ impl WebFile {
         Err(Failure::new(
             SqlState::CONNECTION_FAILURE,
             format!("the server redirects more than {MOST_REDIRECTS} times"),
-        ))
+        )
+        .with_hint("Name the place that it leads to, if it leads anywhere."))
     }
 }
 
@@ -103,8 +134,7 @@ fn redirected(first: &Url, from: &Url, response: &Response) -> Result<Url, Failu
     }
     let slashed = format!("{}/", from.path());
     if url.origin() == from.origin() && url.path() == slashed {
-        return Err(Failure::new(SqlState::INVALID_PARAMETER_VALUE, "it is a directory")
-            .with_hint("Name a file in it."));
+        return Err(directory());
     }
     // These fail only for URLs that can have no user, which those of web servers can.
     let same = url.origin() == first.origin();
