@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use wharf::plan::{Import, Plan};
+use wharf::source::redact_text;
 use wharf::syntax::parse;
 
 use super::choices::Choices;
@@ -50,8 +51,11 @@ pub fn options(data: &[u8]) {
     }
 }
 
-/// Checks that the description of an import means the same import.
+/// Checks that the description of an import means the same import, unless secrets were cut from it.
 fn require_resumable(text: &str, import: &Import) {
+    if redact_text(text) != text {
+        return;
+    }
     let described = &import.description;
     let again = parse(described).and_then(|statement| PLANNING.plan(&statement));
     let again = again.unwrap_or_else(|error| panic!("{text}\nis {described}\n{error:?}"));

@@ -45,6 +45,45 @@ fn crates_that_must_agree_have_one_version() {
     );
 }
 
+/// Packages of the fuzz targets alone.
+const FUZZING: &[&str] = &["arbitrary", "libfuzzer-sys", "wharf-fuzz"];
+
+#[test]
+fn fuzz_targets_are_built_with_our_versions() {
+    let ours = locked("Cargo.lock");
+    let theirs = locked("fuzz/Cargo.lock");
+    let mut faults = Faults::default();
+    for (name, version) in &theirs {
+        let known = ours.iter().any(|(our, same)| our == name && same == version);
+        if !known && !FUZZING.contains(&name.as_str()) {
+            faults.add("fuzz/Cargo.lock:1", format!("{name} {version} is not in Cargo.lock"));
+        }
+    }
+    let manifest = scan::read("Cargo.toml").expect("Cargo.toml is part of the project");
+    let section = manifest.split("[dependencies]\n").nth(1).unwrap_or_default();
+    let section = section.split("\n[").next().unwrap_or_default();
+    for name in section.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name) {
+        if theirs.iter().all(|(theirs, _)| theirs != name) {
+            faults.add("fuzz/Cargo.lock:1", format!("{name} is missing"));
+        }
+    }
+    faults.report(
+        "the targets of fuzz/ are built with the crates of Cargo.lock",
+        "copy Cargo.lock to fuzz/ and run cargo metadata there",
+    );
+}
+
+/// Returns the names and versions in a lock file.
+fn locked(path: &str) -> Vec<(String, String)> {
+    let lock = scan::read(path).expect("lock files are part of the project");
+    let value = |package: &str, key: &str| {
+        let rest = package.split(&format!("\n{key} = \"")).nth(1)?;
+        rest.split('"').next().map(str::to_owned)
+    };
+    let packages = lock.split("[[package]]").skip(1);
+    packages.filter_map(|one| Some((value(one, "name")?, value(one, "version")?))).collect()
+}
+
 #[test]
 fn licence_expressions_are_understood() {
     let allowed = ["MIT".to_owned(), "Zlib".to_owned(), "A WITH b".to_owned()];
