@@ -76,6 +76,29 @@ pub struct JobRecord {
     /// How many rows it left out; they stand in a file of its own.
     #[serde(default)]
     pub rejected: u64,
+    /// Files that it was about to let appear for the user: they go if it stops there.
+    #[serde(default)]
+    pub outputs: Vec<JobOutput>,
+}
+
+/// Files of a job that are whole and wait to appear with its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobOutput {
+    /// The directory in which they wait.
+    pub directory: String,
+    /// The files.
+    pub files: Vec<OutputIdentity>,
+}
+
+/// What tells a file of a job from any other of its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputIdentity {
+    /// Where it is to appear, as an absolute path.
+    pub path: String,
+    /// The number of its device.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
 }
 
 /// What resuming a job needs besides its description.

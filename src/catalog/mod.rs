@@ -14,7 +14,7 @@ pub use descriptor::{
     TableDescriptor,
 };
 pub use id::{ColumnId, DatabaseId, IndexId, JobId, TableId};
-pub use job::{JobRecord, JobResume, JobStatus};
+pub use job::{JobOutput, JobRecord, JobResume, JobStatus, OutputIdentity};
 pub use privilege::{Grantee, Object, Privilege, PrivilegeSet};
 pub use snapshot::{Catalog, Snapshot};
 

@@ -49,6 +49,7 @@ fn plan_from(planner: &mut Planner<'_>, copy: &Copy) -> Result<Plan> {
             .hint("Name a table, or write TO."));
     };
     let format = format(&options, file_name(&file.text));
+    options.check_tolerance(format)?;
     let word = match format {
         Format::Text => "PGCOPY",
         Format::Csv => "CSV",
@@ -353,6 +354,9 @@ mod tests {
         assert!(from(quoted).ends_with("WITH escape = '\"', on_error = 'skip', quote = ''''"));
         let same = "COPY customers FROM 'x' (FORMAT csv, QUOTE '|', ESCAPE '|', ENCODING latin1)";
         assert!(from(same).ends_with("WITH encoding = 'latin1', quote = '|'"));
+        assert!(from("COPY customers FROM 'x' (ON_ERROR ignore)").ends_with("on_error = 'skip'"));
+        let json = "COPY ON_ERROR requires text or CSV mode";
+        fails("COPY customers FROM 'x.json' (ON_ERROR ignore)", "22023", json);
         fails("COPY (SELECT 1) FROM 'x' CSV", "42601", "COPY cannot read into a query");
         fails("COPY customers FROM STDOUT", "42601", "COPY FROM cannot read from STDOUT");
         Session::default().user("testuser").fails(

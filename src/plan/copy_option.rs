@@ -229,6 +229,18 @@ impl<'a> CopyOptions<'a> {
         self.check_characters(format)
     }
 
+    /// Refuses what is said of faulty rows if the format of the file has none of its own.
+    pub(super) fn check_tolerance(&self, format: Format) -> Result {
+        let option = ["on_error", "reject_limit"].iter().find_map(|name| self.option(name));
+        match option.filter(|_| !matches!(format, Format::Text | Format::Csv)) {
+            Some(option) => {
+                let name = option.name.value.to_ascii_uppercase();
+                Err(invalid(format!("COPY {name} requires text or CSV mode"), option))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Refuses characters that cannot be told from each other.
     fn check_characters(&self, format: Format) -> Result {
         let at = |name: &str, message: &str| match self.option(name) {

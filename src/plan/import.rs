@@ -185,7 +185,7 @@ fn check_places(import: &ImportTable, options: &Options) -> Result {
     if let Some(temp) = &options.temp {
         option::location(temp)?;
     }
-    options.schema_uri.iter().try_for_each(option::location)?;
+    options.schema_uri.iter().chain(&options.reject).try_for_each(option::location)?;
     if let ImportSchema::File(url) = &import.schema {
         option::location(url)?;
     }
@@ -335,7 +335,7 @@ pub(super) fn described_options(options: &[OptionPair], absolute: Absolute<'_>) 
     for option in &mut options {
         if let Some(value) = &mut option.value {
             value.kind = ValueKind::String;
-            if matches!(option.key.value.as_str(), "temp" | "schema_uri") {
+            if matches!(option.key.value.as_str(), "temp" | "schema_uri" | "reject") {
                 value.text = (absolute.0)(&value.text);
             }
         }

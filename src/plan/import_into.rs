@@ -48,12 +48,6 @@ pub(super) fn plan_import_into(
     check_places(planner, import, &options)?;
     let description = description(planner, import, table);
     let temp = temporary_location(planner, &options);
-    if options.tolerance.dry_run {
-        return Err(Error::new(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            "dry_run is not supported in IMPORT INTO yet",
-        ));
-    }
     for notice in options.notices {
         planner.notice(notice);
     }
@@ -184,7 +178,8 @@ fn check_mode(table: &TableDescriptor, import: &ast::ImportInto, mode: ImportMod
 /// Checks the form of every URL, and whether the user may use it.
 fn check_places(planner: &Planner<'_>, import: &ast::ImportInto, options: &Options) -> Result {
     let temp = options.temp.as_ref().filter(|temp| !temp.text.is_empty());
-    let places = || temp.into_iter().chain(&options.schema_uri).chain(&import.files);
+    let options = temp.into_iter().chain(&options.schema_uri).chain(&options.reject);
+    let places = || options.clone().chain(&import.files);
     places().try_for_each(option::location)?;
     if planner.is_root() {
         return Ok(());

@@ -361,7 +361,9 @@ pub struct Import {
 pub struct Tolerance {
     /// What it does about the row.
     pub on_error: OnError,
-    /// The most rows that may be left out.
+    /// Where the row goes that is left out.
+    pub reject: RejectTarget,
+    /// The most rows that may be left out: of each file if each has its own place for them, else of all.
     pub max_errors: Option<u64>,
     /// Whether the import only tells what it would do.
     pub dry_run: bool,
@@ -375,6 +377,18 @@ pub enum OnError {
     Fail,
     /// The row is left out and told.
     Skip,
+}
+
+/// Where an import writes the rows that it leaves out, besides what SHOW REJECTS shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RejectTarget {
+    /// Nowhere.
+    #[default]
+    None,
+    /// Into this file.
+    File(String),
+    /// Into a file beside each data file.
+    BesideFiles,
 }
 
 /// What an import fills.

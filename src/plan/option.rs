@@ -9,7 +9,7 @@ use super::option_format;
 use super::suggestion::did_you_mean;
 use super::{
     AvroFormat, CsvFormat, DataFormat, Decompress, DelimitedFormat, FormatKind, FormatName, Header,
-    ImportMode, NamedFormat, OnError, PgCopyFormat, Tolerance,
+    ImportMode, NamedFormat, OnError, PgCopyFormat, RejectTarget, Tolerance,
 };
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::source::{Location, TextEncoding};
@@ -21,6 +21,8 @@ pub(super) struct Options {
     pub temp: Option<Value>,
     /// Where the schema of Avro is, with the place of the literal.
     pub schema_uri: Option<Value>,
+    /// Where rows go that are left out, with the place of the literal.
+    pub reject: Option<Value>,
     /// How the files are written.
     pub format: DataFormat,
     /// What CSV alone needs to know.
@@ -55,6 +57,12 @@ pub(super) enum ImportKind {
 /// The options that IMPORT TABLE does not take: it fills an empty table, and by the rules of
 /// CockroachDB 1.1 quotes mean nothing for NULL.
 const INTO_ONLY: &[&str] = &["allow_quoted_null", "mode"];
+
+/// The options that say of rows to be left out that they are.
+const TOLERANT: &[&str] = &["reject", "max_errors", "experimental_save_rejected"];
+
+/// The most rejects of a file that CockroachDB saves.
+const MOST_SAVED: u64 = 1000;
 
 /// What an option takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -273,24 +281,41 @@ const OPTIONS: &[Spec] = &[
     },
     Spec {
         name: "on_error",
-        of: CSV,
+        of: LINES,
         takes: Takes::Word(&["fail", "skip"]),
-        default: "'fail', or 'skip' with max_errors",
+        default: "'fail', or 'skip' with one of the next three",
         doc: "what becomes of a row that cannot be imported: the import fails, or the row is left \
               out and listed by SHOW REJECTS FOR JOB",
         set: set_on_error,
     },
     Spec {
-        name: "max_errors",
-        of: CSV,
-        takes: Takes::Count,
+        name: "reject",
+        of: LINES,
+        takes: Takes::Location,
         default: "none",
+        doc: "the file for the rows that are left out, as they stand in the data files; why is told in \
+              a second one, with .reasons.csv behind its name",
+        set: set_reject,
+    },
+    Spec {
+        name: "max_errors",
+        of: LINES,
+        takes: Takes::Count,
+        default: "none, or '1000' of each file with experimental_save_rejected",
         doc: "the most rows that may be left out; one more, and the import fails",
         set: set_max_errors,
     },
     Spec {
+        name: "experimental_save_rejected",
+        of: LINES,
+        takes: Takes::Flag,
+        default: "off",
+        doc: "leave rows out and write those of each file beside it, with .rejected behind its name",
+        set: set_save_rejected,
+    },
+    Spec {
         name: "dry_run",
-        of: CSV,
+        of: LINES,
         takes: Takes::Flag,
         default: "off",
         doc: "read and check everything, tell what would happen, with the first errors, and change \
@@ -479,8 +504,9 @@ impl Given<'_> {
     /// Checks the values, in the order of the table.
     pub(super) fn read(&self, format: FormatName) -> Result<Options> {
         let mut options = Options::new(format);
-        let mentions = |name| self.0.iter().any(|(spec, _)| spec.name == name);
-        if mentions("max_errors") && !mentions("on_error") {
+        let mentions = |name: &str| self.0.iter().any(|(spec, _)| spec.name == name);
+        let tolerant = TOLERANT.iter().any(|name| mentions(name));
+        if tolerant && !mentions("on_error") {
             options.tolerance.on_error = OnError::Skip;
         }
         for spec in specs().filter(|spec| spec.of.contains(&format)) {
@@ -510,6 +536,7 @@ impl Options {
         let mut options = Self {
             temp: None,
             schema_uri: None,
+            reject: None,
             format: DataFormat {
                 nullif: None,
                 decompress: Decompress::Auto,
@@ -643,11 +670,35 @@ fn set_max_errors(options: &mut Options, value: &Value) -> Result {
         Count::Negative => return Err(invalid("max_errors must be >= 0", value)),
         Count::Number(number) => Some(number),
     };
-    if options.tolerance.on_error == OnError::Fail {
-        return Err(invalid("max_errors cannot be combined with on_error = 'fail'", value)
-            .hint("Use on_error = 'skip', or leave out max_errors."));
+    require_skip("max_errors", options, value)
+}
+
+fn set_reject(options: &mut Options, value: &Value) -> Result {
+    if value.text.is_empty() {
+        return Err(invalid("reject must name a file", value));
     }
-    Ok(())
+    options.reject = Some(value.clone());
+    options.tolerance.reject = RejectTarget::File(value.text.clone());
+    require_skip("reject", options, value)
+}
+
+fn set_save_rejected(options: &mut Options, value: &Value) -> Result {
+    if options.reject.is_some() {
+        return Err(invalid("experimental_save_rejected cannot be combined with reject", value)
+            .hint("Leave out one of them."));
+    }
+    options.tolerance.reject = RejectTarget::BesideFiles;
+    options.tolerance.max_errors.get_or_insert(MOST_SAVED);
+    require_skip("experimental_save_rejected", options, value)
+}
+
+/// Refuses what is said of rows to be left out if none are.
+fn require_skip(name: &str, options: &Options, value: &Value) -> Result {
+    if options.tolerance.on_error == OnError::Skip {
+        return Ok(());
+    }
+    Err(invalid(&format!("{name} cannot be combined with on_error = 'fail'"), value)
+        .hint(format!("Use on_error = 'skip', or leave out {name}.")))
 }
 
 fn set_detached(options: &mut Options, value: &Value) -> Result {
@@ -861,7 +912,7 @@ mod tests {
         assert_eq!(error.hint_text(), None);
         let error = import_fails("delimeter = '|'", "42601", "invalid option \"delimeter\"");
         assert_eq!(error.hint_text(), Some("Did you mean \"delimiter\"?"));
-        for key in ["into_db", "experimental_save_rejected", "transform", "distributed", "local"] {
+        for key in ["into_db", "transform", "distributed", "local"] {
             let message = format!("invalid option \"{key}\"");
             import_fails(&format!("{key} = 'x'"), "42601", &message);
         }
@@ -892,7 +943,7 @@ mod tests {
     #[test]
     fn reads_what_becomes_of_faulty_rows() {
         let check = |with: &str, on_error, max_errors| {
-            let expected = Tolerance { on_error, max_errors, dry_run: false };
+            let expected = Tolerance { on_error, max_errors, ..Tolerance::default() };
             assert_eq!(import_with(with).tolerance, expected, "{with}");
         };
         check("skip = '0'", OnError::Fail, None);
@@ -900,6 +951,32 @@ mod tests {
         check("on_error = SKIP", OnError::Skip, None);
         check("max_errors = '3', on_error = 'skip'", OnError::Skip, Some(3));
         check("max_errors = '0'", OnError::Skip, Some(0));
+        let place = |with: &str| import_with(with).tolerance;
+        let expected = Tolerance {
+            on_error: OnError::Skip,
+            reject: RejectTarget::File("bad.csv".to_owned()),
+            ..Tolerance::default()
+        };
+        assert_eq!(place("reject = 'bad.csv'"), expected);
+        let expected = Tolerance {
+            reject: RejectTarget::BesideFiles,
+            max_errors: Some(MOST_SAVED),
+            ..expected
+        };
+        assert_eq!(place("experimental_save_rejected"), expected);
+        let expected = Tolerance { max_errors: Some(7), ..expected };
+        assert_eq!(place("experimental_save_rejected, max_errors = '7'"), expected);
+        import_fails("reject = ''", "22023", "reject must name a file");
+        import_fails("reject = 'ftp://h/f'", "22023", "unsupported storage scheme: \"ftp\"");
+        let both = "experimental_save_rejected cannot be combined with reject";
+        import_fails("experimental_save_rejected, reject = 'bad.csv'", "22023", both);
+        for option in ["reject = 'bad.csv'", "experimental_save_rejected"] {
+            import_fails(
+                &format!("on_error = 'fail', {option}"),
+                "22023",
+                "cannot be combined with on_error = 'fail'",
+            );
+        }
         import_fails("on_error = 'stop'", "22023", "invalid on_error value: \"stop\"");
         import_fails("max_errors = '-1'", "22023", "max_errors must be >= 0");
         let message = "detached cannot be combined with dry_run";

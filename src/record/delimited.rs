@@ -11,7 +11,7 @@ use memchr::{memchr2, memchr3};
 
 use super::dialect::Mark;
 use super::error::{FormatFault, RecordError, RecordFault};
-use super::reader::LONGEST_PIECE;
+use super::reader::{LONGEST_PIECE, LONGEST_RECORD};
 use super::records::{Records, offset, set_bit};
 
 /// How a DELIMITED file is written.
@@ -64,6 +64,8 @@ pub struct DelimitedReader {
     /// The fields of the row in hand, and the text of those that were copied.
     cells: Vec<Cell>,
     copied: Vec<u8>,
+    /// Whether rows that cannot be read are left out and told in `Records::faults`.
+    leave_out: bool,
 }
 
 impl DelimitedReader {
@@ -77,7 +79,13 @@ impl DelimitedReader {
             format,
             cells: Vec::new(),
             copied: Vec::new(),
+            leave_out: false,
         }
+    }
+
+    /// Chooses whether rows that cannot be read are left out, as `Reader::leaving_out` does.
+    pub(super) fn leaving_out(self, leave_out: bool) -> Self {
+        Self { leave_out, ..self }
     }
 
     /// Reads whole rows, as `Reader::read` reads records.
@@ -98,9 +106,29 @@ impl DelimitedReader {
         records.restart_empty(fields);
         let text = simdutf8::basic::from_utf8(bytes).is_ok();
         let mut at = start;
-        while at < bytes.len() && at < limit && records.count < max_records {
-            let Some((end, next)) = self.read_row(bytes, (at, records.count), at_end)? else {
-                return Ok(at);
+        while at < bytes.len() && at < limit && records.count + records.faults.len() < max_records {
+            let error = match self.read_row(bytes, (at, records.count), at_end) {
+                Ok(Some(row)) => Ok(row),
+                Ok(None) if self.leave_out && bytes.len() - at > LONGEST_RECORD => {
+                    Err(RecordError::at(records.count, at, at, RecordFault::Endless))
+                }
+                Ok(None) => return Ok(at),
+                Err(error) => Err(error),
+            };
+            let (end, next) = match error {
+                Ok(row) => row,
+                Err(error) if self.leave_out => {
+                    // Behind such a row nobody knows where one starts: most probably where the next line
+                    // does.
+                    let Some(next) = self.next_line(bytes, at, at_end) else {
+                        return if bytes.len() - at > LONGEST_RECORD { Err(error) } else { Ok(at) };
+                    };
+                    let offset = error.offset.min(next);
+                    records.faults.push(RecordError { offset, next: Some(next), ..error });
+                    at = next;
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             let message = match self.cells.len() {
                 got if got > fields => format!("too many columns, got {got} expected {fields}"),
@@ -112,7 +140,13 @@ impl DelimitedReader {
             if !message.is_empty() {
                 let fault = RecordFault::Format(Box::new(FormatFault::new(message)));
                 let error = RecordError::at(records.count, at, at, fault);
-                return Err(RecordError { next: Some(next), ..error });
+                let error = RecordError { next: Some(next), ..error };
+                if !self.leave_out {
+                    return Err(error);
+                }
+                records.faults.push(error);
+                at = next;
+                continue;
             }
             if !text {
                 self.decode_bytes(bytes);
@@ -142,6 +176,14 @@ impl DelimitedReader {
             let texts = self.cells.iter().map(|cell| self.text(bytes, cell).to_vec());
             (texts.collect(), next)
         }))
+    }
+
+    /// Returns what follows the next end of a row, wherever it stands; `None` if more bytes are needed.
+    fn next_line(&self, bytes: &[u8], at: usize, at_end: bool) -> Option<usize> {
+        let mut end = [0; 4];
+        let end = self.format.row_end.encode_utf8(&mut end).as_bytes();
+        let found = memchr::memmem::find(&bytes[at..], end).map(|length| at + length + end.len());
+        found.or_else(|| at_end.then_some(bytes.len()))
     }
 
     fn text<'a>(&'a self, bytes: &'a [u8], cell: &Cell) -> &'a [u8] {

@@ -45,6 +45,14 @@ impl TextFormat {
         }
     }
 
+    /// Returns the character that ends records.
+    pub fn record_end(&self) -> char {
+        match self {
+            Self::Delimited(format) => format.row_end,
+            _ => char::from(self.line_end()),
+        }
+    }
+
     /// Returns a reader of records that have `fields` fields.
     pub fn reader(&self, fields: usize) -> TextReader {
         match self {
@@ -116,6 +124,8 @@ impl TextReader {
     pub fn leaving_out(self, leave_out: bool) -> Self {
         match self {
             Self::Csv(reader) => Self::Csv(reader.leaving_out(leave_out)),
+            Self::Delimited(reader) => Self::Delimited(Box::new(reader.leaving_out(leave_out))),
+            Self::PgCopy(reader) => Self::PgCopy(Box::new(reader.leaving_out(leave_out))),
             other => other,
         }
     }

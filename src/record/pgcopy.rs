@@ -7,7 +7,7 @@ use memchr::{memchr, memchr2};
 
 use super::dialect::Mark;
 use super::error::{FormatFault, RecordError, RecordFault};
-use super::reader::LONGEST_PIECE;
+use super::reader::{LONGEST_PIECE, LONGEST_RECORD};
 use super::records::{Records, offset, set_bit};
 use crate::error::SqlState;
 
@@ -27,6 +27,8 @@ pub struct PgCopyReader {
     format: PgCopyFormat,
     delimiter: Mark,
     fields: usize,
+    /// Whether lines that cannot be read are left out and told in `Records::faults`.
+    leave_out: bool,
 }
 
 /// What is wrong with a line, and the offset in it.
@@ -35,7 +37,13 @@ type Wrong = (usize, FormatFault);
 impl PgCopyReader {
     /// Returns a reader of records that have `fields` fields.
     pub(super) fn new(format: PgCopyFormat, fields: usize) -> Self {
-        Self { delimiter: Mark::new(Some(format.delimiter)), format, fields }
+        let delimiter = Mark::new(Some(format.delimiter));
+        Self { delimiter, format, fields, leave_out: false }
+    }
+
+    /// Chooses whether lines that cannot be read are left out, as `Reader::leaving_out` does.
+    pub(super) fn leaving_out(self, leave_out: bool) -> Self {
+        Self { leave_out, ..self }
     }
 
     /// Reads whole lines, as `Reader::read` reads records.
@@ -55,9 +63,22 @@ impl PgCopyReader {
         records.restart_empty(self.fields);
         let text = simdutf8::basic::from_utf8(bytes).is_ok();
         let mut at = start;
-        while at < bytes.len() && at < limit && records.count < max_records {
-            let Some((end, next)) = self.line_end(bytes, at, at_end, records.count)? else {
-                return Ok(at);
+        while at < bytes.len() && at < limit && records.count + records.faults.len() < max_records {
+            let (end, next) = match self.line_end(bytes, at, at_end, records.count) {
+                Ok(Some(line)) => line,
+                Ok(None) => return Ok(at),
+                Err(error) if self.leave_out => {
+                    let next = match error.next {
+                        None if at_end => bytes.len(),
+                        None if bytes.len() - at <= LONGEST_RECORD => return Ok(at),
+                        None => return Err(error),
+                        Some(next) => next,
+                    };
+                    records.faults.push(RecordError { next: Some(next), ..error });
+                    at = next;
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             let line = &bytes[at..end];
             if line == b"\\." {
@@ -72,7 +93,13 @@ impl PgCopyReader {
                 records.forget_unfinished();
                 let fault = RecordFault::Format(Box::new(fault));
                 let error = RecordError::at(records.count, at, at + byte, fault);
-                return Err(RecordError { next: Some(next), ..error });
+                let error = RecordError { next: Some(next), ..error };
+                if !self.leave_out {
+                    return Err(error);
+                }
+                records.faults.push(error);
+                at = next;
+                continue;
             }
             records.starts.push(offset(at));
             records.ends.push(offset(end));

@@ -120,6 +120,16 @@ impl Location {
         }
     }
 
+    /// Returns the place whose name has `suffix` behind it, written in the same manner.
+    pub fn with_suffix(&self, suffix: &str) -> Result<Self> {
+        if let Self::Http(http) = self {
+            let end = http.text.find('?').unwrap_or(http.text.len());
+            let (path, parameters) = http.text.split_at(end);
+            return Self::parse(&format!("{path}{suffix}{parameters}"));
+        }
+        Ok(self.with_last_element(&[self.last_element(), suffix.as_bytes()].concat()))
+    }
+
     /// Returns the place with another last element, written in the same manner.
     pub(super) fn with_last_element(&self, name: &[u8]) -> Self {
         let file = OsString::from_vec(name.to_vec());

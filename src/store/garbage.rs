@@ -4,13 +4,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::error::io_error;
 use super::segment::OpenSegment;
-use crate::catalog::{JobRecord, TableId};
+use crate::catalog::{JobOutput, JobRecord, TableId};
 use crate::error::Result;
 
 /// The directory of segment files in a database directory.
@@ -184,6 +185,23 @@ pub(super) fn remove_temporary_files(directory: &Path, ended: &[JobRecord], kept
     }
 }
 
+/// Removes files that a job was about to let appear, and the directories in which they waited. A file of
+/// the same name that somebody else made stays.
+pub(super) fn remove_outputs(outputs: &[JobOutput]) {
+    for output in outputs {
+        for file in &output.files {
+            let path = Path::new(&file.path);
+            let ours = fs::symlink_metadata(path).is_ok_and(|metadata| {
+                metadata.is_file() && (metadata.dev(), metadata.ino()) == (file.device, file.inode)
+            });
+            if ours && path.is_absolute() {
+                let _ = fs::remove_file(path);
+            }
+        }
+        remove_job_directory(Path::new(&output.directory));
+    }
+}
+
 /// Removes a directory that a job made. Its name must be `wharf-<digits>` or `wharf-<digits>-<digits>`:
 /// nothing else in a user's `temp` is ours.
 fn remove_job_directory(path: &Path) {
@@ -205,6 +223,30 @@ fn remove_job_directory(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::OutputIdentity;
+
+    #[test]
+    fn outputs_go_unless_somebody_else_made_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let identity = |name: &str| {
+            fs::write(path(name), name).unwrap();
+            let metadata = fs::metadata(path(name)).unwrap();
+            let path = path(name).to_string_lossy().into_owned();
+            OutputIdentity { path, device: metadata.dev(), inode: metadata.ino() }
+        };
+        let files = vec![identity("ours"), identity("theirs"), identity("gone")];
+        fs::write(path("other"), "other").unwrap();
+        fs::rename(path("other"), path("theirs")).unwrap();
+        fs::remove_file(path("gone")).unwrap();
+        fs::create_dir(path("wharf-7")).unwrap();
+        fs::write(path("wharf-7/waits"), "").unwrap();
+        let waiting = path("wharf-7").to_string_lossy().into_owned();
+        remove_outputs(&[JobOutput { directory: waiting, files }]);
+        let left = read_directory(directory.path()).unwrap();
+        let left: Vec<_> = left.iter().map(fs::DirEntry::file_name).collect();
+        assert_eq!(left, ["theirs"]);
+    }
 
     #[test]
     fn a_doomed_file_goes_with_its_last_reference() {

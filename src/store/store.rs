@@ -13,7 +13,9 @@ use super::changes::Changes;
 use super::claim::Claims;
 use super::error::{damaged, io_error};
 use super::garbage::table_directory;
-use super::garbage::{DATA, Files, SegmentFile, remove_orphans, remove_temporary_files};
+use super::garbage::{
+    DATA, Files, SegmentFile, remove_orphans, remove_outputs, remove_temporary_files,
+};
 use super::lock::NameTag;
 use super::manifest::{Manifest, ManifestRow, Segment, encode_segment};
 use super::rejects::remove_orphaned_rejects;
@@ -143,6 +145,7 @@ impl Store {
         if stopped.is_empty() && untidy.is_empty() {
             return Ok(Vec::new());
         }
+        stopped.iter().for_each(|job| remove_outputs(&job.outputs));
         stopped.iter_mut().for_each(interrupt);
         untidy.iter_mut().for_each(|job| job.temp_directories.retain(|path| is_there(path)));
         self.update(|changes| {
@@ -341,6 +344,7 @@ fn is_there(directory: &str) -> bool {
 
 /// Makes a job that a crash stopped a paused one, or a failed one if it cannot be resumed.
 fn interrupt(job: &mut JobRecord) {
+    job.outputs.clear();
     if job.checkpoints == 0 {
         // What lies on another machine needs credentials to be removed.
         job.temp_directories.retain(|directory| !directory.starts_with('/'));

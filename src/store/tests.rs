@@ -348,6 +348,7 @@ fn job(id: JobId, status: JobStatus, temp: &Path) -> JobRecord {
         resume: None,
         checkpoints: 0,
         rejected: 0,
+        outputs: Vec::new(),
     }
 }
 

@@ -42,6 +42,7 @@ impl ExportLog {
             resume: None,
             checkpoints: 0,
             rejected: 0,
+            outputs: Vec::new(),
         };
         context.store.update(|changes| changes.put_job(&record))?;
         Ok(Self(Some(record)))

@@ -172,6 +172,7 @@ impl DumpFile {
     ) -> InputFile {
         section.left = self.left.clone();
         InputFile {
+            location: None,
             index,
             source: Arc::clone(&self.source),
             compression: self.compression,

@@ -107,6 +107,9 @@ impl Fault {
             Cause::Cell(error) | Cause::Rule(error) => {
                 (error.code(), error.message().to_owned(), None)
             }
+            Cause::Record(error) if matches!(error.fault, RecordFault::Format(_)) => {
+                (error.code(), error.message(1), None)
+            }
             Cause::Record(error) => (error.code(), String::new(), Some(error.fault)),
         };
         Reject {

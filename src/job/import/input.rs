@@ -38,6 +38,8 @@ pub(crate) enum ColumnSource {
 
 /// A data file.
 pub(crate) struct InputFile {
+    /// Where it is, secrets included, if a statement or its wildcards named it.
+    pub(super) location: Option<Location>,
     /// Its position in the import, from 0.
     pub(crate) index: u32,
     pub(super) source: Arc<SourceFile>,
@@ -68,6 +70,14 @@ impl Content {
     /// Returns whether records have lines and can be shown.
     pub(crate) fn is_text(&self) -> bool {
         matches!(self, Self::Text(format) if format.is_text())
+    }
+
+    /// Returns what ends records, as bytes; nothing where records are no lines.
+    pub(crate) fn record_end(&self) -> Vec<u8> {
+        match self {
+            Self::Text(format) => format.record_end().to_string().into_bytes(),
+            Self::Parquet(..) => Vec::new(),
+        }
     }
 
     /// Returns the byte that ends lines.
@@ -461,11 +471,13 @@ pub(crate) fn open_files(context: &JobContext, import: &Import) -> Result<Vec<In
         .into_iter()
         .map(Arc::new)
         .zip(compressions)
+        .zip(&locations)
         .enumerate()
-        .map(|(index, (source, compression))| {
+        .map(|(index, ((source, compression), location))| {
             context.cancellation.check()?;
             let index = u32::try_from(index).unwrap_or(u32::MAX);
-            open_file(&opening, index, source, compression)
+            let file = open_file(&opening, index, source, compression)?;
+            Ok(InputFile { location: Some(location.clone()), ..file })
         })
         .collect()
 }
@@ -522,6 +534,7 @@ fn open_file(
     let content = Content::Text(text);
     let encoding = import.format.encoding().filter(|encoding| !encoding.is_utf8());
     let mut file = InputFile {
+        location: None,
         index,
         source,
         compression,
@@ -589,6 +602,7 @@ fn open_parquet(
     let fields = map.read.len();
     let content = Content::Parquet(Box::new(parquet), map.read);
     Ok(InputFile {
+        location: None,
         index,
         source,
         compression,

@@ -20,7 +20,7 @@ use crate::job::key::KeyEncoder;
 use crate::job::matching::KeyShape;
 use crate::job::subtract::{Subtracted, Subtraction};
 use crate::job::table::segment_columns;
-use crate::plan::{ImportInto, ImportMode};
+use crate::plan::{ImportInto, ImportMode, Tolerance};
 use crate::store::{Manifest, RowIds, Segment, TableClaim};
 
 /// A table that gets rows, as it was when it was taken hold of.
@@ -47,9 +47,12 @@ impl Base {
     }
 
     /// Reads the files and publishes their rows.
-    pub(super) fn fill(&self, work: &Work<'_>) -> Result<Imported> {
+    pub(super) fn fill(&self, work: &Work<'_>, tolerance: &Tolerance) -> Result<Imported> {
         let filling = Filling { work, base: self, written: Mutex::default() };
-        let imported = filling.fill().and_then(|filled| filling.publish(filled));
+        let imported = filling.fill().and_then(|filled| match tolerance.dry_run {
+            true => filling.report(&filled, tolerance),
+            false => filling.publish(filled),
+        });
         if imported.is_err() {
             filling.discard(|_| true);
         }
@@ -73,6 +76,10 @@ pub(super) struct Joined {
     old: Vec<Arc<Segment>>,
     /// Old rows that go.
     pub(super) gone: Vec<Arc<Segment>>,
+    /// All rows of the files, if only those with new keys are taken.
+    read: Vec<Arc<Segment>>,
+    /// What to tell of it.
+    notice: Option<String>,
 }
 
 /// Entries of an index, and keys that occur twice in a unique one.
@@ -99,9 +106,21 @@ impl Filling<'_> {
         &self.work.shared.layout.table
     }
 
+    /// Reads and checks, again and again while rows are left out because of their keys.
     fn fill(&self) -> Result<Filled> {
+        loop {
+            if let Some(filled) = self.attempt()? {
+                return Ok(filled);
+            }
+            self.discard(|_| true);
+        }
+    }
+
+    /// Reads and checks; returns nothing if the keys of rows are no good and the import is to go on
+    /// without them.
+    fn attempt(&self) -> Result<Option<Filled>> {
         let new = self.number_rows(self.note(self.work.read()?));
-        let joined = self.join(new)?;
+        let Some(joined) = self.join(new)? else { return Ok(None) };
         let mut manifest = Manifest {
             segments: joined.old.iter().chain(&joined.new).cloned().collect(),
             indexes: BTreeMap::new(),
@@ -109,13 +128,28 @@ impl Filling<'_> {
         };
         let mut index_entries = 0;
         for index in &self.table().indexes {
-            let (entries, count) = self.join_index(index, &joined)?;
+            let Some((entries, count)) = self.join_index(index, &joined)? else { return Ok(None) };
             manifest.indexes.insert(index.id, entries);
             index_entries += count;
         }
-        self.check_references(&joined, &manifest.segments)?;
+        if !self.check_references(&joined, &manifest.segments)? {
+            return Ok(None);
+        }
         self.compact(&mut manifest)?;
-        Ok(Filled { manifest, rows: rows_of(&joined.new), index_entries })
+        joined.notice.iter().for_each(|notice| self.tell(notice));
+        Ok(Some(Filled { manifest, rows: rows_of(&joined.new), index_entries }))
+    }
+
+    /// Tells what the import would do, and removes what it made.
+    fn report(&self, filled: &Filled, tolerance: &Tolerance) -> Result<Imported> {
+        let bytes = self.written_bytes();
+        self.discard(|_| true);
+        self.work.tell_trial(tolerance, (filled.rows, filled.index_entries, bytes))
+    }
+
+    fn written_bytes(&self) -> u64 {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.iter().map(|segment| segment.bytes).sum()
     }
 
     /// Notes segments as written by this import.
@@ -150,35 +184,35 @@ impl Filling<'_> {
         next + rows_of(new).cast_signed()
     }
 
-    /// Brings new and old rows together, as the mode says.
-    fn join(&self, new: Vec<Arc<Segment>>) -> Result<Joined> {
+    /// Brings new and old rows together, as the mode says; returns nothing if new rows are left out.
+    fn join(&self, new: Vec<Arc<Segment>>) -> Result<Option<Joined>> {
         let old = self.base.manifest.segments.clone();
         let sorted = self.work.shared.layout.is_sorted();
         self.tell_progress("comparing");
-        match self.base.mode {
-            ImportMode::Replace => Ok(Joined { new, ..Joined::default() }),
+        Ok(Some(match self.base.mode {
+            ImportMode::Replace => Joined { new, ..Joined::default() },
             ImportMode::Insert if sorted => {
-                self.require_new_keys(&new, &old)?;
-                Ok(Joined { new, old, ..Joined::default() })
+                if !self.require_new_keys(&new, &old)? {
+                    return Ok(None);
+                }
+                Joined { new, old, ..Joined::default() }
             }
             ImportMode::Upsert if sorted => {
                 let Subtracted { left, taken, rows } =
                     self.subtraction().subtract(&old, &new, true)?;
-                if rows > 0 {
-                    self.tell(&format!("rows of the table that were replaced: {rows}"));
-                }
-                Ok(Joined { new, old: left, gone: taken })
+                let told = || format!("rows of the table that were replaced: {rows}");
+                let notice = (rows > 0).then(told);
+                Joined { new, old: left, gone: taken, notice, ..Joined::default() }
             }
             ImportMode::Skip if sorted => {
                 let Subtracted { left, rows, .. } =
                     self.subtraction().subtract(&new, &old, false)?;
-                if rows > 0 {
-                    self.tell(&format!("rows that were left out because their keys exist: {rows}"));
-                }
-                Ok(Joined { new: left, old, ..Joined::default() })
+                let told = || format!("rows that were left out because their keys exist: {rows}");
+                let notice = (rows > 0).then(told);
+                Joined { new: left, old, read: new, notice, ..Joined::default() }
             }
-            _ => Ok(Joined { new, old, ..Joined::default() }),
-        }
+            _ => Joined { new, old, ..Joined::default() },
+        }))
     }
 
     /// Returns how segments of rows are written anew.
@@ -194,30 +228,38 @@ impl Filling<'_> {
         }
     }
 
-    /// Fails if a primary key of `new` stands in `old`.
-    fn require_new_keys(&self, new: &[Arc<Segment>], old: &[Arc<Segment>]) -> Result {
-        let layout = self.work.shared.layout;
-        let key = (layout.key.as_slice(), layout.key.len());
-        let shape = KeyShape::new(self.context(), layout.table.id, &layout.columns, key)?;
-        let common = shape.common(new, old)?;
-        match (&layout.table.primary_key, common.is_empty()) {
-            (Some(index), false) => {
-                Err(self.collision(index, &layout.encoder, common.into_iter().collect()))
-            }
-            _ => Ok(()),
+    /// Fails if a primary key of `new` stands in `old`, or leaves out such rows and returns false.
+    fn require_new_keys(&self, new: &[Arc<Segment>], old: &[Arc<Segment>]) -> Result<bool> {
+        let common = self.common_keys(new, old)?;
+        match (&self.table().primary_key, common.is_empty()) {
+            (Some(index), false) => self.collided(index, &self.work.shared.layout.encoder, common),
+            _ => Ok(true),
         }
     }
 
-    /// Returns the entries of an index, and how many of them are new.
+    /// Returns the primary keys that stand in both.
+    fn common_keys(&self, new: &[Arc<Segment>], old: &[Arc<Segment>]) -> Result<HashSet<Vec<u8>>> {
+        let layout = self.work.shared.layout;
+        let key = (layout.key.as_slice(), layout.key.len());
+        let shape = KeyShape::new(self.context(), layout.table.id, &layout.columns, key)?;
+        Ok(shape.common(new, old)?.into_iter().collect())
+    }
+
+    /// Returns the entries of an index, and how many of them are new; nothing if new rows are left out.
     fn join_index(
         &self,
         index: &IndexDescriptor,
         joined: &Joined,
-    ) -> Result<(Vec<Arc<Segment>>, u64)> {
+    ) -> Result<Option<(Vec<Arc<Segment>>, u64)>> {
         self.tell_progress("indexing");
         let table = self.table();
         let layout = IndexLayout::new(table, index)?;
         let (new, duplicates) = self.entries(&layout, &joined.new)?;
+        if !duplicates.is_empty() && self.work.shared.tolerated.is_some() {
+            // Rows that the table has anyway stand in nobody's way.
+            let ignored = self.common_keys(&joined.read, &joined.old)?;
+            return self.work.leave_out_duplicates(&ignored).map(|()| None);
+        }
         if !duplicates.is_empty() {
             let encoder = row_key_encoder(table, index)?;
             return Err(self.work.duplicate(Some(index), &encoder, &duplicates));
@@ -236,12 +278,12 @@ impl Filling<'_> {
             };
             all = subtraction.subtract(&all, &gone, false)?.left;
         }
-        if layout.unique.is_some() {
-            self.require_new_entries(index, &layout, (&new, &all))?;
+        if layout.unique.is_some() && !self.require_new_entries(index, &layout, (&new, &all))? {
+            return Ok(None);
         }
         let count = rows_of(&new);
         all.extend(new);
-        Ok((all, count))
+        Ok(Some((all, count)))
     }
 
     fn entries(&self, layout: &IndexLayout, rows: &[Arc<Segment>]) -> Result<Entries> {
@@ -250,13 +292,14 @@ impl Filling<'_> {
         Ok((self.note(entries.into_iter().map(Arc::new).collect()), duplicates))
     }
 
-    /// Fails if a key of the entries `new` of a unique index stands in the entries `old`.
+    /// Fails if a key of the entries `new` of a unique index stands in the entries `old`, or leaves out
+    /// such rows and returns false.
     fn require_new_entries(
         &self,
         index: &IndexDescriptor,
         layout: &IndexLayout,
         (new, old): (&[Arc<Segment>], &[Arc<Segment>]),
-    ) -> Result {
+    ) -> Result<bool> {
         let table = self.table();
         // A row is found again by all of its entry, since one that is left out may have the same key;
         // row ids are not known when files are read once more.
@@ -268,7 +311,7 @@ impl Filling<'_> {
         let shape = KeyShape::new(context, table.id, &layout.columns, (named, index.key.len()))?;
         let common = shape.common(new, old)?;
         if common.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let columns = segment_columns(table);
         let positions: Vec<(usize, bool)> = named
@@ -278,7 +321,26 @@ impl Filling<'_> {
             })
             .collect();
         let encoder = KeyEncoder::new(&columns, &positions)?;
-        Err(self.collision(index, &encoder, common.into_iter().collect()))
+        self.collided(index, &Arc::new(encoder), common.into_iter().collect())
+    }
+
+    /// Fails with the first row in file order whose key the table has, or leaves out all such rows and
+    /// returns false.
+    fn collided(
+        &self,
+        index: &IndexDescriptor,
+        encoder: &Arc<KeyEncoder>,
+        keys: HashSet<Vec<u8>>,
+    ) -> Result<bool> {
+        if self.work.shared.tolerated.is_none() {
+            return Err(self.collision(index, encoder, keys));
+        }
+        let columns: Vec<ColumnId> = index.key.iter().map(|part| part.column).collect();
+        let key = (columns.as_slice(), Arc::clone(encoder));
+        let left_out = self.work.leave_out_keys(key, &|key| keys.contains(key), &|row, key| {
+            (SqlState::UNIQUE_VIOLATION, collision(index, row, key))
+        });
+        left_out.map(|()| false)
     }
 
     /// Returns the error of keys that the table has, with the place of the first row in file order.
@@ -293,17 +355,9 @@ impl Filling<'_> {
             let Some((place, key)) = found else { return Ok(self.work.changed()) };
             let columns: Vec<ColumnId> = index.key.iter().map(|part| part.column).collect();
             let key = key_text(self.table(), &columns, encoder, &key)?;
-            let error = Error::new(
-                SqlState::UNIQUE_VIOLATION,
-                format!(
-                    "ingested key collides with an existing one: row {} has the key {key} of an \
-                     existing row in {}",
-                    place.row,
-                    index_name(index)
-                ),
-            )
-            .detail(format!("The existing row was in table \"{}\" before.", self.table().name))
-            .in_data(place.data_place(self.work.shared)?);
+            let error = Error::new(SqlState::UNIQUE_VIOLATION, collision(index, place.row, &key))
+                .detail(format!("The existing row was in table \"{}\" before.", self.table().name))
+                .in_data(place.data_place(self.work.shared)?);
             Ok(match self.base.mode {
                 ImportMode::Insert if index.id == IndexId::PRIMARY => error.hint(
                     "With mode = 'upsert' the new row replaces it, with mode = 'skip' it stays.",
@@ -345,15 +399,12 @@ impl Filling<'_> {
     /// Publishes the rows in one commit.
     fn publish(&self, filled: Filled) -> Result<Imported> {
         self.tell_progress("publishing");
-        let rejected = self.work.write_rejects()?;
+        let (rejected, files) = self.work.write_rejects()?;
         let (context, table) = (self.context(), self.table());
         self.work.shared.files.iter().try_for_each(super::InputFile::require_unchanged)?;
         context.store.sync_table_directory(table.id)?;
         context.cancellation.check()?;
-        let bytes = {
-            let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-            written.iter().map(|segment| segment.bytes).sum()
-        };
+        let bytes = self.written_bytes();
         let Filled { manifest, rows, index_entries } = filled;
         let named: HashSet<String> =
             manifest.all_segments().map(|segment| segment.file.clone()).collect();
@@ -362,11 +413,13 @@ impl Filling<'_> {
         // All rows are in segments now.
         let left = self.work.close_temp(&log);
         log.note_rejected(rejected);
-        context.store.update(|changes| {
-            changes.use_claim(&self.base.claim);
-            self.require_same(changes, &context.store.view())?;
-            changes.put_manifest(table.id, manifest)?;
-            log.succeed(context, changes, left)
+        self.work.with_files(&files, &mut log, |log| {
+            context.store.update(|changes| {
+                changes.use_claim(&self.base.claim);
+                self.require_same(changes, &context.store.view())?;
+                changes.put_manifest(table.id, manifest)?;
+                log.succeed(context, changes, left)
+            })
         })?;
         self.work.remove_temp(&log);
         saved.retain(|segment| !named.contains(&segment.file));
@@ -382,6 +435,14 @@ impl Filling<'_> {
     fn tell_progress(&self, phase: &'static str) {
         self.work.tell_progress(phase, self.work.shared.rows.load(super::Ordering::Relaxed));
     }
+}
+
+/// Says that the table has the key of a row.
+fn collision(index: &IndexDescriptor, row: u64, key: &str) -> String {
+    format!(
+        "ingested key collides with an existing one: row {row} has the key {key} of an existing row in {}",
+        index_name(index)
+    )
 }
 
 fn rows_of(segments: &[Arc<Segment>]) -> u64 {

@@ -29,12 +29,13 @@ struct Unique {
     /// What a message calls it.
     name: String,
     columns: Vec<ColumnId>,
-    encoder: KeyEncoder,
+    encoder: Arc<KeyEncoder>,
 }
 
 impl Work<'_> {
-    /// Leaves out every row that repeats a key of an earlier row that is not left out itself.
-    pub(super) fn leave_out_duplicates(&self) -> Result {
+    /// Leaves out every row that repeats a key of an earlier row that is not left out itself, and whose
+    /// primary key is not `ignored`.
+    pub(super) fn leave_out_duplicates(&self, ignored: &HashSet<Vec<u8>>) -> Result {
         let table = &self.shared.layout.table;
         let indexes = table.indexes.iter().filter(|index| index.unique);
         let uniques = table
@@ -44,7 +45,7 @@ impl Work<'_> {
             .chain(indexes.map(|index| (format!("index \"{}\"", index.name), index)))
             .map(|(name, index)| {
                 let columns = index.key.iter().map(|part| part.column).collect();
-                Ok(Unique { name, columns, encoder: row_key_encoder(table, index)? })
+                Ok(Unique { name, columns, encoder: Arc::new(row_key_encoder(table, index)?) })
             })
             .collect::<Result<Vec<_>>>()?;
         let rows = self.shared.rows.load(Ordering::Relaxed) * uniques.len() as u64;
@@ -66,6 +67,9 @@ impl Work<'_> {
         let mut seen: HashMap<u128, (usize, u64)> = HashMap::new();
         let mut out = LeftOut::new(self.shared)?;
         self.visit_keys(&uniques, &mut |file, row, hashes| {
+            if !ignored.is_empty() && ignored.contains(row.keys[0].row(row.row).as_ref()) {
+                return Ok(());
+            }
             let matter = |hash: &&u128| passes == 1 || repeated.contains(*hash);
             let first = hashes.iter().enumerate().find_map(|(number, hash)| {
                 Some((number, *seen.get(hash.as_ref().filter(matter)?)?))
@@ -99,22 +103,32 @@ impl Work<'_> {
         reference: &Reference<'_>,
         missing: &MissingKeys,
     ) -> Result {
+        let encoder = Arc::new(reference.row_encoder()?);
+        let is_wrong = |key: &[u8]| missing.contains(key);
+        self.leave_out_keys((&constraint.columns, encoder), &is_wrong, &|_, key| {
+            let error = reference.violation(constraint, key);
+            (error.code(), error.message().to_owned())
+        })
+    }
+
+    /// Leaves out every row with a key that `is_wrong`; `why` says so of a row's number and key.
+    pub(super) fn leave_out_keys(
+        &self,
+        (columns, encoder): (&[ColumnId], Arc<KeyEncoder>),
+        is_wrong: &dyn Fn(&[u8]) -> bool,
+        why: &dyn Fn(u64, &str) -> (SqlState, String),
+    ) -> Result {
         let table = &self.shared.layout.table;
-        let key = Unique {
-            name: String::new(),
-            columns: constraint.columns.clone(),
-            encoder: reference.row_encoder()?,
-        };
-        let keys = [key];
+        let keys = [Unique { name: String::new(), columns: columns.to_vec(), encoder }];
         let mut out = LeftOut::new(self.shared)?;
         self.visit_keys(&keys, &mut |file, row, hashes| {
             let key = row.keys[0].row(row.row);
-            if hashes[0].is_none() || !missing.contains(key.as_ref()) {
+            if hashes[0].is_none() || !is_wrong(key.as_ref()) {
                 return Ok(());
             }
-            let key = key_text(table, &constraint.columns, &keys[0].encoder, key.as_ref())?;
-            let error = reference.violation(constraint, &key);
-            out.add(file, row, error.code(), error.message().to_owned())
+            let key = key_text(table, columns, &keys[0].encoder, key.as_ref())?;
+            let (code, message) = why(row.rows.record_of(row.row).0 + 1, &key);
+            out.add(file, row, code, message)
         })?;
         self.begin_again(out)
     }
@@ -144,26 +158,21 @@ impl Work<'_> {
                 all.sort_unstable();
             }
         }
-        let last = out.rejects.iter().rposition(|rejects| rejects.count > 0).unwrap_or(0);
         let mut kept = self.rejects.lock().unwrap_or_else(PoisonError::into_inner);
         for (file, rejects) in out.rejects.into_iter().enumerate() {
             if rejects.count > 0 {
                 kept.keys.push(PartRejects { file, records_before: 0, rejects });
             }
         }
-        let most = self.shared.tolerated.and_then(|tolerated| tolerated.max_errors);
-        match most {
-            Some(most) if kept.count() > most => {
-                Err(reject::too_many(most, self.shared.files[last].name()))
-            }
-            _ => {
-                self.shared.rows.store(0, Ordering::Relaxed);
-                self.shared.bytes.store(0, Ordering::Relaxed);
-                self.shared.unsorted.store(false, Ordering::Relaxed);
-                self.shared.stop_after.store(usize::MAX, Ordering::Relaxed);
-                Ok(())
-            }
+        if let Some(file) = kept.has_too_many(out.tolerated) {
+            let most = out.tolerated.max_errors.unwrap_or_default();
+            return Err(reject::too_many(most, self.shared.files[file].name()));
         }
+        self.shared.rows.store(0, Ordering::Relaxed);
+        self.shared.bytes.store(0, Ordering::Relaxed);
+        self.shared.unsorted.store(false, Ordering::Relaxed);
+        self.shared.stop_after.store(usize::MAX, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -1,7 +1,10 @@
 //! The rows that an import left out, told at its end: their places in the files, the file that SHOW
 //! REJECTS reads, and how many they are.
 
-use super::reject::{PartRejects, Reject};
+use std::collections::BTreeMap;
+
+use super::reject::{PartRejects, Reject, Tolerated};
+use super::reject_file::RejectFiles;
 use super::task::Shared;
 use crate::catalog::JobId;
 use crate::error::{Notice, Result};
@@ -22,10 +25,26 @@ impl AllRejects {
     pub(crate) fn count(&self) -> u64 {
         self.parts.iter().chain(&self.keys).map(|part| part.rejects.count).sum()
     }
+
+    /// Returns the last file that has more of them than may be; without a limit none.
+    pub(crate) fn has_too_many(&self, tolerated: Tolerated) -> Option<usize> {
+        let most = tolerated.max_errors?;
+        let mut counts = BTreeMap::new();
+        for part in self.parts.iter().chain(&self.keys).filter(|part| part.rejects.count > 0) {
+            *counts.entry(part.file).or_insert(0) += part.rejects.count;
+        }
+        if tolerated.per_file {
+            return counts.into_iter().rfind(|(_, count)| *count > most).map(|(file, _)| file);
+        }
+        let last = counts.keys().next_back().copied();
+        last.filter(|_| counts.values().sum::<u64>() > most)
+    }
 }
 
 /// A row that was left out, with its place.
 pub(crate) struct Placed<'a> {
+    /// The position of the file in the import.
+    pub(crate) number: usize,
     /// The file's name, with secrets redacted.
     pub(crate) file: &'a str,
     /// The row, from 1, among the data records of its file.
@@ -71,6 +90,7 @@ pub(crate) fn visit_rejects(
             let message = reject.message(first_line);
             let line = reject.byte.map_or(Ok(first_line), |byte| lines.line_of(byte))?;
             visit(&Placed {
+                number,
                 file: file.name(),
                 row: *before + reject.row + 1,
                 line,
@@ -83,11 +103,12 @@ pub(crate) fn visit_rejects(
     Ok(())
 }
 
-/// Writes the file that SHOW REJECTS reads; returns how many rows it tells of.
+/// Writes the file that SHOW REJECTS reads, and those for the user; returns how many rows they hold.
 pub(crate) fn write_rejects(
     shared: &Shared<'_>,
     job: JobId,
     rejects: &mut AllRejects,
+    mut files: Option<&mut RejectFiles<'_>>,
 ) -> Result<u64> {
     if rejects.count() == 0 {
         return Ok(0);
@@ -95,14 +116,22 @@ pub(crate) fn write_rejects(
     // Of an import that failed for too many of them those are told that made it fail.
     let most = shared.tolerated.and_then(|tolerated| tolerated.max_errors);
     let most = most.map_or(u64::MAX, |most| most.saturating_add(1));
-    let mut count = 0;
+    let per_file = shared.tolerated.is_some_and(|tolerated| tolerated.per_file);
+    let (mut count, mut limited, mut file) = (0, 0, 0);
     let mut writer =
         CsvWriter::comma_separated(shared.context.store.create_rejects(job)?, String::new());
     visit_rejects(shared, rejects, &mut |placed| {
-        if count == most {
+        if per_file && file != placed.number {
+            (file, limited) = (placed.number, 0);
+        }
+        if limited == most {
             return Ok(());
         }
+        limited += 1;
         count += 1;
+        if let Some(files) = &mut files {
+            files.write(&shared.files[placed.number], placed)?;
+        }
         let numbers = [placed.row, placed.line, placed.byte].map(|number| number.to_string());
         let raw = placed.reject.shown();
         writer
@@ -119,6 +148,7 @@ pub(crate) fn write_rejects(
             .map_err(|error| io_error("write", "rejects", &error))
     })?;
     writer.finish().map_err(|error| io_error("write", "rejects", &error))?.finish()?;
+    files.map_or(Ok(()), RejectFiles::close)?;
     Ok(count)
 }
 

@@ -19,13 +19,14 @@ mod locate;
 mod neighbours;
 mod record;
 mod reject;
+mod reject_file;
 mod schedule;
 mod task;
 mod temp;
 mod trial;
 mod typed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,6 +38,7 @@ use self::left_out::{AllRejects, repaired, skipped, write_rejects};
 use self::locate::{find_first, find_repeated};
 use self::record::{JobLog, saved_segments};
 use self::reject::{PartRejects, Tolerated};
+use self::reject_file::{RejectFiles, check_places};
 use self::schedule::{AllRead, read_all, split_size};
 use self::task::Shared;
 use self::temp::{close_temp, make_temp, reopen_temp, try_temp};
@@ -53,7 +55,7 @@ use crate::catalog::{
     TableId,
 };
 use crate::error::{DataPlace, Error, Result, SqlState};
-use crate::plan::{self, FormatKind, ImportTarget};
+use crate::plan::{self, FormatKind, ImportTarget, RejectTarget};
 use crate::source::TempDirectory;
 use crate::store::{Manifest, Segment};
 
@@ -138,6 +140,7 @@ pub fn start(context: JobContext, import: plan::Import, origin: Origin) -> Resul
         None if import.tolerance.dry_run => JobId(0),
         None => context.store.reserve_job()?,
     };
+    check_places(&context, job, (&import.tolerance.reject, &files))?;
     let saved = again.filter(|record| record.checkpoints > 0);
     let temp = match &saved {
         Some(record) => reopen_temp(&context, import.temp.as_deref(), record)?,
@@ -221,13 +224,17 @@ impl Started {
         let verified = restored.map(|restored| restored.verified).unwrap_or_default();
         let job = lock(&self.log).job();
         let temp = &*self.temp;
-        let work = Work { verified: Mutex::new(verified), ..Work::new(&shared, temp, job) };
+        let work = Work {
+            verified: Mutex::new(verified),
+            reject: &self.import.tolerance.reject,
+            ..Work::new(&shared, temp, job)
+        };
         let imported = match &self.base {
             None => work.run().and_then(|made| match &self.import.tolerance {
                 tolerance if tolerance.dry_run => work.report(made, tolerance),
                 _ => work.publish(made),
             }),
-            Some(base) => base.fill(&work),
+            Some(base) => base.fill(&work, &self.import.tolerance),
         };
         imported.map_err(|error| stop(&work, error))
     }
@@ -308,8 +315,11 @@ fn tolerated(import: &plan::Import) -> Option<Tolerated> {
     let tolerance = &import.tolerance;
     let max_errors = tolerance.max_errors.filter(|_| !tolerance.dry_run);
     // An import that is only tried tells of several errors.
-    (tolerance.on_error == plan::OnError::Skip || tolerance.dry_run)
-        .then_some(Tolerated { max_errors, keep_bytes: false })
+    (tolerance.on_error == plan::OnError::Skip || tolerance.dry_run).then_some(Tolerated {
+        max_errors,
+        per_file: tolerance.reject == RejectTarget::BesideFiles,
+        keep_bytes: tolerance.reject != RejectTarget::None && !tolerance.dry_run,
+    })
 }
 
 /// Fails if the disks cannot hold the import (spec/import.md, "Available Storage Requirements").
@@ -355,12 +365,15 @@ struct Work<'a> {
     verified: Mutex<Verified>,
     /// The rows left out so far.
     rejects: Mutex<AllRejects>,
+    /// Where they are written for the user.
+    reject: &'a RejectTarget,
 }
 
 impl<'a> Work<'a> {
     /// Returns the work of an import that begins.
     fn new(shared: &'a Shared<'a>, temp: &'a TempDirectory, job: JobId) -> Self {
-        Self { shared, temp, job, verified: Mutex::default(), rejects: Mutex::default() }
+        let reject = &RejectTarget::None;
+        Self { shared, temp, job, verified: Mutex::default(), rejects: Mutex::default(), reject }
     }
 }
 
@@ -456,7 +469,7 @@ impl Work<'_> {
         }
         self.discard(&Made { segments, indexes: BTreeMap::new() });
         if self.shared.tolerated.is_some() {
-            return self.leave_out_duplicates().map(|()| None);
+            return self.leave_out_duplicates(&HashSet::new()).map(|()| None);
         }
         Err(self.duplicate(layout.table.primary_key.as_ref(), &layout.encoder, &read.duplicates))
     }
@@ -472,7 +485,7 @@ impl Work<'_> {
                 build_index(context, table, &layout, &made.segments, self.shared.space)?;
             made.indexes.insert(index.id, segments.into_iter().map(Arc::new).collect());
             if !duplicates.is_empty() && self.shared.tolerated.is_some() {
-                return self.leave_out_duplicates().map(|()| false);
+                return self.leave_out_duplicates(&HashSet::new()).map(|()| false);
             }
             if !duplicates.is_empty() {
                 let encoder = row_key_encoder(table, index)?;
@@ -488,25 +501,27 @@ impl Work<'_> {
         for constraint in &table.foreign_keys {
             let context = self.shared.context;
             let reference = Reference::new(context, table, constraint, &made.segments)?;
-            let missing = reference.missing(context, &made.segments)?;
-            if !missing.is_empty() && self.shared.tolerated.is_some() {
-                return self.leave_out_missing(constraint, &reference, &missing).map(|()| false);
+            if !self.check_reference(constraint, &reference, &made.segments)? {
+                return Ok(false);
             }
-            self.tell_missing(constraint, &reference, &missing)?;
         }
         Ok(true)
     }
 
-    /// Fails with the first row in file order of `segments` that refers to nothing.
+    /// Fails with the first row in file order of `segments` that refers to nothing, or leaves out all
+    /// such rows and returns false.
     fn check_reference(
         &self,
         constraint: &ForeignKey,
         reference: &Reference<'_>,
         segments: &[Arc<Segment>],
-    ) -> Result {
+    ) -> Result<bool> {
         self.tell_progress("checking", self.shared.rows.load(Ordering::Relaxed));
         let missing = reference.missing(self.shared.context, segments)?;
-        self.tell_missing(constraint, reference, &missing)
+        if !missing.is_empty() && self.shared.tolerated.is_some() {
+            return self.leave_out_missing(constraint, reference, &missing).map(|()| false);
+        }
+        self.tell_missing(constraint, reference, &missing).map(|()| true)
     }
 
     /// Fails with the first row in file order whose key is `missing`, if there are such.
@@ -572,10 +587,12 @@ impl Work<'_> {
         lock(&self.rejects).parts = rejects;
     }
 
-    /// Writes the rows left out to their file; returns how many they are.
-    fn write_rejects(&self) -> Result<u64> {
+    /// Writes the rows left out; returns how many they are, with the files that wait to be published.
+    fn write_rejects(&self) -> Result<(u64, RejectFiles<'_>)> {
+        let mut files = RejectFiles::new(self.shared.context, self.job, self.reject);
         let mut rejects = lock(&self.rejects);
-        write_rejects(self.shared, self.job, &mut rejects)
+        let count = write_rejects(self.shared, self.job, &mut rejects, Some(&mut files))?;
+        Ok((count, files))
     }
 
     /// Tells how many rows were left out.
@@ -587,7 +604,8 @@ impl Work<'_> {
 
     /// Keeps the rows left out of an import that failed, as far as it came; returns how many they are.
     fn keep_rejects(&self) -> u64 {
-        self.write_rejects().unwrap_or_else(|_| {
+        let written = write_rejects(self.shared, self.job, &mut lock(&self.rejects), None);
+        written.unwrap_or_else(|_| {
             self.shared.context.store.discard_rejects(self.job);
             0
         })
@@ -597,8 +615,8 @@ impl Work<'_> {
     fn publish(&self, made: Made) -> Result<Imported> {
         self.tell_progress("publishing", self.shared.rows.load(Ordering::Relaxed));
         let published = self.write_rejects().and_then(|rejected| {
-            let imported = self.commit(&made, rejected)?;
-            self.tell_skipped(rejected);
+            let imported = self.commit(&made, &rejected)?;
+            self.tell_skipped(rejected.0);
             Ok(imported)
         });
         if published.is_err() {
@@ -607,7 +625,7 @@ impl Work<'_> {
         published
     }
 
-    fn commit(&self, made: &Made, rejected: u64) -> Result<Imported> {
+    fn commit(&self, made: &Made, (rejected, files): &(u64, RejectFiles<'_>)) -> Result<Imported> {
         let context = self.shared.context;
         let table = &self.shared.layout.table;
         self.shared.files.iter().try_for_each(InputFile::require_unchanged)?;
@@ -624,18 +642,32 @@ impl Work<'_> {
         let mut saved = saved_segments(context, log.record())?;
         // All rows are in segments now.
         let left = self.close_temp(&log);
-        log.note_rejected(rejected);
-        context.store.update(|changes| {
-            require_new(changes.catalog, table)?;
-            changes.put_table(table)?;
-            changes.put_manifest(table.id, manifest)?;
-            log.succeed(context, changes, left)
+        log.note_rejected(*rejected);
+        self.with_files(files, &mut log, |log| {
+            context.store.update(|changes| {
+                require_new(changes.catalog, table)?;
+                changes.put_table(table)?;
+                changes.put_manifest(table.id, manifest)?;
+                log.succeed(context, changes, left)
+            })
         })?;
         self.remove_temp(&log);
         saved.retain(|one| made.segments.iter().all(|segment| segment.file != one.file));
         context.store.discard_segments(table.id, &saved);
         let bytes = row_bytes + index_bytes;
         Ok(Imported { job: self.job, rows, index_entries, bytes, trial: None })
+    }
+
+    /// Commits, and lets files of rejects appear with that.
+    fn with_files(
+        &self,
+        files: &RejectFiles<'_>,
+        log: &mut JobLog,
+        commit: impl FnOnce(&mut JobLog) -> Result,
+    ) -> Result {
+        log.note_outputs(self.shared.context, files.outputs())?;
+        files.publish()?;
+        commit(log).inspect_err(|_| files.retract())
     }
 
     /// Removes the temporary files before the job's end is recorded, unless a checkpoint names them;

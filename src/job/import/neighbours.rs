@@ -12,12 +12,15 @@ use crate::plan::ImportMode;
 use crate::store::{Changes, Manifest, Segment, View};
 
 impl Filling<'_> {
-    /// Checks the keys by which new rows refer to others, and others to rows that are gone.
-    pub(super) fn check_references(&self, joined: &Joined, rows: &[Arc<Segment>]) -> Result {
+    /// Checks the keys by which new rows refer to others, and others to rows that are gone. Returns false
+    /// if new rows are left out.
+    pub(super) fn check_references(&self, joined: &Joined, rows: &[Arc<Segment>]) -> Result<bool> {
         let (context, table) = (self.context(), self.table());
         for constraint in &table.foreign_keys {
             let reference = Reference::within(context, table, constraint, rows)?;
-            self.work.check_reference(constraint, &reference, &joined.new)?;
+            if !self.work.check_reference(constraint, &reference, &joined.new)? {
+                return Ok(false);
+            }
         }
         let view = &context.query.view;
         for (child, constraint) in self.referring(joined) {
@@ -30,7 +33,7 @@ impl Filling<'_> {
                 return Err(reference.still_referenced(constraint, &key));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Returns the foreign keys, with their tables, that rows may miss that are gone.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::temp::close_temp;
-use crate::catalog::{JobId, JobRecord, JobResume, JobStatus, TableId};
+use crate::catalog::{JobId, JobOutput, JobRecord, JobResume, JobStatus, TableId};
 use crate::error::{Error, Result, SqlState};
 use crate::job::JobContext;
 use crate::plan;
@@ -104,6 +104,15 @@ impl JobLog {
     /// Returns whether the job can go on from a checkpoint.
     pub(crate) fn can_be_resumed(&self) -> bool {
         self.record.resume.is_some() && !self.dry
+    }
+
+    /// Notes files that are about to appear.
+    pub(crate) fn note_outputs(&mut self, context: &JobContext, outputs: Vec<JobOutput>) -> Result {
+        if outputs.is_empty() {
+            return Ok(());
+        }
+        self.record.outputs = outputs;
+        self.put(context)
     }
 
     /// Returns whether nobody is to know of the job.
@@ -225,6 +234,7 @@ impl JobLog {
     pub(crate) fn pause(&mut self, context: &JobContext, reason: &str, left: bool) -> Result {
         self.record.status = JobStatus::Paused;
         self.record.running_status = Some(reason.to_owned());
+        self.record.outputs.clear();
         self.record.modified = context.clock.now();
         if self.record.checkpoints == 0 && !left {
             self.record.temp_directories.retain(|path| *path != self.temp);
@@ -242,6 +252,7 @@ impl JobLog {
         record.modified = now;
         record.temp_directories.retain(|path| left || *path != self.temp);
         record.checkpoints = 0;
+        record.outputs.clear();
         record
     }
 }
@@ -279,6 +290,7 @@ fn new_record(context: &JobContext, id: JobId, description: &str, pending: bool)
         resume: None,
         checkpoints: 0,
         rejected: 0,
+        outputs: Vec::new(),
     }
 }
 

@@ -29,6 +29,8 @@ static NEXT_FILE: AtomicU64 = AtomicU64::new(1);
 pub(crate) struct Tolerated {
     /// The most of them.
     pub(crate) max_errors: Option<u64>,
+    /// Whether that is the most of each file.
+    pub(crate) per_file: bool,
     /// Whether their bytes are kept whole.
     pub(crate) keep_bytes: bool,
 }
@@ -330,7 +332,7 @@ mod tests {
         let temp = access.temp_directory(&Location::parse("tmp").unwrap(), 1).unwrap();
         let temp = Arc::new(temp);
         for keep_bytes in [true, false] {
-            let tolerated = Tolerated { max_errors: None, keep_bytes };
+            let tolerated = Tolerated { max_errors: None, per_file: false, keep_bytes };
             let mut rejects = Rejects::default();
             let all: Vec<Reject> = (0..40).map(|row| reject(row, 5000)).collect();
             for reject in &all {

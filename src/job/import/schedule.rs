@@ -304,8 +304,16 @@ struct Verifier<'a> {
     given_up: Vec<Task>,
     /// The first task that is not yet verified.
     next: usize,
-    /// Rows left out so far.
+    /// Rows left out so far, if only those of one file count, of the last file.
     rejected: u64,
+}
+
+/// Returns how many rows were left out before that count against the limit.
+fn rejected_before(shared: &Shared<'_>, verified: &Verified) -> u64 {
+    let per_file = shared.tolerated.is_some_and(|tolerated| tolerated.per_file);
+    let file = verified.position.map(|position| position.file);
+    let counts = |part: &&PartRejects| !per_file || Some(part.file) == file;
+    verified.all.rejects.iter().filter(counts).map(|part| part.rejects.count).sum()
 }
 
 impl<'a> Verifier<'a> {
@@ -315,7 +323,7 @@ impl<'a> Verifier<'a> {
             queue,
             job,
             saver: Saver::new(shared, &verified),
-            rejected: verified.all.rejects.iter().map(|part| part.rejects.count).sum(),
+            rejected: rejected_before(shared, &verified),
             verified,
             waiting: BTreeMap::new(),
             given_up: Vec::new(),
@@ -413,6 +421,9 @@ impl<'a> Verifier<'a> {
         for part in &mut read.parts {
             let same = self.verified.position.filter(|position| position.file == part.file);
             let before = same.unwrap_or(Position::start(part.file));
+            if same.is_none() && self.shared.tolerated.is_some_and(|tolerated| tolerated.per_file) {
+                self.rejected = 0;
+            }
             rows_before.push(before.rows);
             self.verified.position = Some(Position {
                 file: part.file,

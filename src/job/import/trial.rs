@@ -3,10 +3,11 @@
 use std::sync::PoisonError;
 
 use super::left_out::{Placed, visit_rejects};
+use super::reject::Tolerated;
 use super::{Imported, Made, Trial, Work, sizes};
 use crate::error::{Notice, Result};
 use crate::job::event::Event;
-use crate::plan::{OnError, Tolerance};
+use crate::plan::{OnError, RejectTarget, Tolerance};
 
 /// How many of the rows that cannot be imported are told.
 const MOST_TOLD: u64 = 10;
@@ -17,6 +18,15 @@ impl Work<'_> {
         let (rows, row_bytes) = sizes(&mut made.segments.iter());
         let (index_entries, index_bytes) = sizes(&mut made.indexes.values().flatten());
         self.discard(&made);
+        self.tell_trial(tolerance, (rows, index_entries, row_bytes + index_bytes))
+    }
+
+    /// Tells what an import would do that makes this many rows, index entries and bytes.
+    pub(super) fn tell_trial(
+        &self,
+        tolerance: &Tolerance,
+        (rows, index_entries, bytes): (u64, u64, u64),
+    ) -> Result<Imported> {
         let mut rejects = self.rejects.lock().unwrap_or_else(PoisonError::into_inner);
         let count = rejects.count();
         let mut told = 0;
@@ -33,7 +43,12 @@ impl Work<'_> {
         }
         let would_fail = match tolerance.on_error {
             OnError::Fail => count > 0,
-            OnError::Skip => tolerance.max_errors.is_some_and(|most| count > most),
+            OnError::Skip => {
+                let per_file = tolerance.reject == RejectTarget::BesideFiles;
+                let max_errors = tolerance.max_errors;
+                let tolerated = Tolerated { max_errors, per_file, keep_bytes: false };
+                rejects.has_too_many(tolerated).is_some()
+            }
         };
         if !would_fail && count > 0 {
             let rows = if count == 1 { "row" } else { "rows" };
@@ -41,7 +56,6 @@ impl Work<'_> {
         }
         self.tell(Event::Notice(Notice::notice("dry run: nothing was changed")));
         let trial = Some(Trial { would_fail });
-        let bytes = row_bytes + index_bytes;
         Ok(Imported { job: self.job, rows, index_entries, bytes, trial })
     }
 }
@@ -50,7 +64,7 @@ impl Work<'_> {
 fn warning(placed: &Placed<'_>) -> Notice {
     let column = placed.reject.column.as_ref();
     let column = column.map(|column| format!(", column \"{column}\"")).unwrap_or_default();
-    let Placed { file, row, line, byte, message, reject } = placed;
+    let Placed { file, row, line, byte, message, reject, .. } = placed;
     Notice::warning(format!("row {row}: {message} (row: {})", reject.shown())).detail(format!(
         "SQLSTATE {}, file {file}, row {row}, line {line}, byte {byte}{column}",
         reject.code

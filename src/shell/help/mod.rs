@@ -113,7 +113,9 @@ mod tests {
             "strict_quotes",
             "lenient",
             "on_error",
+            "reject",
             "max_errors",
+            "experimental_save_rejected",
             "encoding",
             "dry_run",
             "decompress",
@@ -122,7 +124,8 @@ mod tests {
             "disable_glob_matching",
             "detached",
         ] {
-            assert!(text.contains(&format!("\n  {option} ")), "{option}");
+            let listed = |end: &str| text.contains(&format!("\n  {option}{end}"));
+            assert!(listed(" ") || listed("\n"), "{option}");
         }
     }
 

@@ -31,7 +31,10 @@ Options:
   lenient                   read what breaks the rules as well as can be
   on_error = 'fail' | 'skip'
                             leave out rows that cannot be imported, and list them
+  reject = 'url'            write them to this file, and why to a second one, url.reasons.csv
   max_errors = 'n'          fail with more such rows
+  experimental_save_rejected
+                            write them to a file beside each data file, name.rejected
   dry_run                   tell what would happen, and change nothing
   encoding = 'name'         how the text is encoded (default utf-8), such as latin1 or utf-16le
   decompress = 'auto' | 'none' | 'gzip' | 'bzip' | 'zstd' | 'xz'
