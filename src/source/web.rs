@@ -66,7 +66,7 @@ impl Remote for WebFile {
         if Pattern::parse(name).is_none() {
             return missing;
         }
-        missing.with_more_hint("Web servers list no files, so that no wildcards are matched there.")
+        missing.with_more_hint("Web servers list no files: a wildcard there means itself.")
     }
 }
 
