@@ -129,7 +129,7 @@ impl DumpScanner {
                 }
                 Kind::Word => {
                     let word = &piece.bytes[end..token.end];
-                    if words.count == 0 && self.is_delimiter_command(word) {
+                    if end == start && self.is_delimiter_command(word) {
                         return Ok(self.change_delimiter(piece, start));
                     }
                     if words.values_follow(word) {

@@ -82,6 +82,12 @@ fn cuts_a_dump_of_mysql() {
 }
 
 #[test]
+fn takes_a_word_inside_a_statement_for_no_command() {
+    check("=\nDELIMITER ;;\na;\n", DumpFlavor::MySql, &["=\nDELIMITER", "a"]);
+    check("DELIMITER\na;\n", DumpFlavor::MySql, &["command DELIMITER", "a"]);
+}
+
+#[test]
 fn takes_copied_rows_as_they_are() {
     check(
         "COPY t FROM stdin;\r\na;b\\\r\n\\.\r\nx",
