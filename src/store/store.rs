@@ -145,7 +145,9 @@ impl Store {
         if stopped.is_empty() && untidy.is_empty() {
             return Ok(Vec::new());
         }
-        stopped.iter().for_each(|job| remove_outputs(&job.outputs));
+        for job in &stopped {
+            remove_outputs(&job.outputs);
+        }
         stopped.iter_mut().for_each(interrupt);
         untidy.iter_mut().for_each(|job| job.temp_directories.retain(|path| is_there(path)));
         self.update(|changes| {

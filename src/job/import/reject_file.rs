@@ -121,12 +121,11 @@ impl<'a> RejectFiles<'a> {
         if self.open.as_ref().is_some_and(|(open, _)| *open != number) {
             self.close()?;
         }
-        let writing = match &mut self.open {
-            Some((_, writing)) => writing,
-            None => {
-                let writing = Writing::create(self.context, self.job, &location?)?;
-                &mut self.open.insert((number, writing)).1
-            }
+        let writing = if let Some((_, writing)) = &mut self.open {
+            writing
+        } else {
+            let writing = Writing::create(self.context, self.job, &location?)?;
+            &mut self.open.insert((number, writing)).1
         };
         writing.write(file, placed)
     }
@@ -181,7 +180,9 @@ fn describe(directory: &Path, names: &[String]) -> JobOutput {
 }
 
 fn retract(files: &[(OutputDirectory, Vec<String>)]) {
-    files.iter().for_each(|(output, names)| output.retract(names));
+    for (output, names) in files {
+        output.retract(names);
+    }
 }
 
 impl Writing {
