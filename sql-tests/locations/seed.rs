@@ -5,63 +5,47 @@ use crate::http::encode;
 use crate::scene::{GATE, Scene};
 use crate::servers::{COMMENTS, Servers};
 
+/// An example: the definition of the table, the end of the data file's name, and the options behind temp.
+macro_rules! example {
+    ($definition:literal, $end:literal, $options:literal) => {
+        concat!(
+            "IMPORT TABLE customers",
+            $definition,
+            "\nCSV DATA ('azure://acme-co/customer-import-data.",
+            $end,
+            "?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co')\nWITH\n    \
+             temp = 'azure://acme-co/temp/?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co'",
+            $options
+        )
+    };
+    ($end:literal, $options:literal) => {
+        example!(
+            " (
+        id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+        name TEXT,
+        INDEX name_idx (name)
+)",
+            $end,
+            $options
+        )
+    };
+}
+
 /// The examples, and what the table holds afterwards: names in order, NULL as `-`.
 const EXAMPLES: &[(&str, &str)] = &[
     (
-        "IMPORT TABLE customers
-CREATE USING 'azure://acme-co/customer-create-table.sql?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co'
-CSV DATA ('azure://acme-co/customer-import-data.csv?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co')
-WITH
-    temp = 'azure://acme-co/temp/?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co'",
+        example!(
+            "
+CREATE USING 'azure://acme-co/customer-create-table.sql?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co'",
+            "csv",
+            ""
+        ),
         "|Ada",
     ),
-    (
-        "IMPORT TABLE customers (
-        id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
-        name TEXT,
-        INDEX name_idx (name)
-)
-CSV DATA ('azure://acme-co/customer-import-data.csv?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co')
-WITH
-    temp = 'azure://acme-co/temp/?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co'",
-        "|Ada",
-    ),
-    (
-        "IMPORT TABLE customers (
-        id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
-        name TEXT,
-        INDEX name_idx (name)
-)
-CSV DATA ('azure://acme-co/customer-import-data.tsc?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co')
-WITH
-    temp = 'azure://acme-co/temp/?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co',
-    delimiter = e'\\t'",
-        "Ada|Grace",
-    ),
-    (
-        "IMPORT TABLE customers (
-        id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
-        name TEXT,
-        INDEX name_idx (name)
-)
-CSV DATA ('azure://acme-co/customer-import-data.tsc?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co')
-WITH
-    temp = 'azure://acme-co/temp/?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co',
-    comment = '#'",
-        "Ada",
-    ),
-    (
-        "IMPORT TABLE customers (
-        id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
-        name TEXT,
-        INDEX name_idx (name)
-)
-CSV DATA ('azure://acme-co/customer-import-data.csv?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co')
-WITH
-    temp = 'azure://acme-co/temp/?AZURE_ACCOUNT_KEY=hash&AZURE_ACCOUNT_NAME=acme-co',
-    nullif = ''",
-        "-|Ada",
-    ),
+    (example!("csv", ""), "|Ada"),
+    (example!("tsc", ",\n    delimiter = e'\\t'"), "Ada|Grace"),
+    (example!("tsc", ",\n    comment = '#'"), "Ada"),
+    (example!("csv", ",\n    nullif = ''"), "-|Ada"),
 ];
 
 /// Returns how many examples there are.

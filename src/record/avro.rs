@@ -225,9 +225,7 @@ impl AvroReader {
                 Wrong::End => "a block ends within a row".to_owned(),
                 Wrong::Value(message) => message,
             })?;
-            records.starts.push(offset(at));
-            records.ends.push(offset(at));
-            records.count += 1;
+            records.complete(at, at);
         }
         if reader.at == data.len() {
             Ok(())
@@ -307,9 +305,7 @@ impl AvroReader {
                 Ok(next) => {
                     let empty = records.spans.len() == records.count * records.fields;
                     if !empty || records.fields == 0 {
-                        records.starts.push(offset(at));
-                        records.ends.push(offset(next));
-                        records.count += 1;
+                        records.complete(at, next);
                     }
                     at = next;
                 }

@@ -11,7 +11,7 @@ use memchr::{memchr2, memchr3};
 
 use super::dialect::Mark;
 use super::error::{FormatFault, RecordError, RecordFault};
-use super::reader::{LONGEST_PIECE, LONGEST_RECORD};
+use super::reader::{LONGEST_PIECE, LONGEST_RECORD, LooseRecord};
 use super::records::{Records, offset, set_bit};
 
 /// How a DELIMITED file is written.
@@ -152,25 +152,19 @@ impl DelimitedReader {
                 self.decode_bytes(bytes);
             }
             self.push_row(records, bytes.len());
-            records.starts.push(offset(at));
-            records.ends.push(offset(end));
-            records.count += 1;
+            records.complete(at, end);
             at = next;
         }
         Ok(at)
     }
 
     /// Reads one row whatever the number of its fields, as `Reader::read_loose` does.
-    #[expect(clippy::type_complexity, reason = "as `Reader::read_loose`")]
     pub(super) fn read_loose(
         &mut self,
         bytes: &[u8],
         start: usize,
         at_end: bool,
-    ) -> Result<Option<(Vec<Vec<u8>>, usize)>, RecordError> {
-        if start >= bytes.len() {
-            return Ok(None);
-        }
+    ) -> Result<Option<LooseRecord>, RecordError> {
         let row = self.read_row(bytes, (start, 0), at_end)?;
         Ok(row.map(|(_, next)| {
             let texts = self.cells.iter().map(|cell| self.text(bytes, cell).to_vec());

@@ -8,7 +8,7 @@ use super::dump::{ValuesFormat, ValuesReader};
 use super::error::RecordError;
 use super::json::{JsonFormat, JsonReader};
 use super::pgcopy::{PgCopyFormat, PgCopyReader};
-use super::reader::Reader;
+use super::reader::{LooseRecord, Reader};
 use super::records::Records;
 
 /// How the records of a text file are written.
@@ -165,15 +165,15 @@ impl TextReader {
     }
 
     /// Reads one record whatever the number of its fields, as `Reader::read_loose` does.
-    #[expect(clippy::type_complexity, reason = "fields and offset, as `Reader` gives them")]
     pub fn read_loose(
         &mut self,
         bytes: &[u8],
         start: usize,
         at_end: bool,
-    ) -> Result<Option<(Vec<Vec<u8>>, usize)>, RecordError> {
+    ) -> Result<Option<LooseRecord>, RecordError> {
         match self {
             Self::Csv(reader) => reader.read_loose(bytes, start, at_end),
+            _ if start >= bytes.len() => Ok(None),
             Self::Delimited(reader) => reader.read_loose(bytes, start, at_end),
             Self::PgCopy(reader) => reader.read_loose(bytes, start, at_end),
             // Files whose fields have names have no head to pass over.

@@ -149,7 +149,7 @@ impl JsonReader {
             if open < end {
                 let read = self.read_line(line, open, piece.bytes.len(), records);
                 read.map_err(|stop| self.told(stop, (open, end), Some(next), records.count))?;
-                end_object(records, (open, end));
+                records.complete(open, end);
             }
             at = next;
         }
@@ -188,7 +188,7 @@ impl JsonReader {
             };
             match self.read_object(bytes, at, bytes.len(), records) {
                 Ok(next) => {
-                    end_object(records, (at, next));
+                    records.complete(at, next);
                     at = next;
                     self.state = match self.state {
                         State::Start | State::Sequence => State::Sequence,
@@ -386,13 +386,6 @@ impl JsonReader {
             self.order.push(name);
         }
     }
-}
-
-/// Counts an object as read.
-fn end_object(records: &mut Records, (start, end): (usize, usize)) {
-    records.starts.push(offset(start));
-    records.ends.push(offset(end));
-    records.count += 1;
 }
 
 /// A stretch of bytes, and whether the file ends with it.

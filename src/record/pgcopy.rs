@@ -7,7 +7,7 @@ use memchr::{memchr, memchr2};
 
 use super::dialect::Mark;
 use super::error::{FormatFault, RecordError, RecordFault};
-use super::reader::{LONGEST_PIECE, LONGEST_RECORD};
+use super::reader::{LONGEST_PIECE, LONGEST_RECORD, LooseRecord};
 use super::records::{Records, offset, set_bit};
 use crate::error::SqlState;
 
@@ -101,25 +101,19 @@ impl PgCopyReader {
                 at = next;
                 continue;
             }
-            records.starts.push(offset(at));
-            records.ends.push(offset(end));
-            records.count += 1;
+            records.complete(at, end);
             at = next;
         }
         Ok(at)
     }
 
     /// Reads one line whatever the number of its fields, as `Reader::read_loose` does.
-    #[expect(clippy::type_complexity, reason = "as `Reader::read_loose`")]
     pub(super) fn read_loose(
         &mut self,
         bytes: &[u8],
         start: usize,
         at_end: bool,
-    ) -> Result<Option<(Vec<Vec<u8>>, usize)>, RecordError> {
-        if start >= bytes.len() {
-            return Ok(None);
-        }
+    ) -> Result<Option<LooseRecord>, RecordError> {
         let line = self.line_end(bytes, start, at_end, 0)?;
         Ok(line.map(|(end, next)| (vec![bytes[start..end].to_vec()], next)))
     }

@@ -22,6 +22,9 @@ pub(super) const LONGEST_RECORD: usize = 16 << 20;
 /// What stands for the quote in text without quotes: no byte of UTF-8.
 const NO_QUOTE: u8 = 0xff;
 
+/// The decoded fields of a record, and where the next line starts.
+pub(super) type LooseRecord = (Vec<Vec<u8>>, usize);
+
 /// Reads the records of one file, piece by piece.
 ///
 /// A piece is any stretch of the file that starts where a record may start (after a byte order
@@ -262,13 +265,12 @@ impl Reader {
     /// Reads the record that starts at `start`, or after the comments and blank lines there,
     /// whatever the number of its fields. Returns its decoded fields and where the next line
     /// starts; `None` if no record is left (`at_end`) or more bytes are needed (not `at_end`).
-    #[expect(clippy::type_complexity, reason = "fields and offset, as `read` gives them")]
     pub fn read_loose(
         &mut self,
         bytes: &[u8],
         start: usize,
         at_end: bool,
-    ) -> Result<Option<(Vec<Vec<u8>>, usize)>, RecordError> {
+    ) -> Result<Option<LooseRecord>, RecordError> {
         let piece = self.open_piece(bytes, start, at_end)?;
         self.exact.endless = usize::MAX;
         let Ok(at) = self.skip_lines(piece, start, usize::MAX) else {

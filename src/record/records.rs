@@ -94,6 +94,13 @@ impl Records {
         self.spans = self.restart(fields).finish();
     }
 
+    /// Counts the record whose fields were added as whole; it is `bytes[start..end]`.
+    pub(super) fn complete(&mut self, start: usize, end: usize) {
+        self.starts.push(offset(start));
+        self.ends.push(offset(end));
+        self.count += 1;
+    }
+
     /// Takes back what was kept of a record behind the last one that counts.
     pub(super) fn forget_unfinished(&mut self) {
         let filled = self.count * self.fields;

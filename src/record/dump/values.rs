@@ -90,9 +90,7 @@ impl ValuesReader {
                     ..RecordError::at(records.count, row, at, fault)
                 });
             }
-            records.starts.push(offset(row));
-            records.ends.push(offset(end));
-            records.count += 1;
+            records.complete(row, end);
             next = end;
         }
     }
