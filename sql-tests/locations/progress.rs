@@ -20,17 +20,16 @@ pub(crate) fn check(store: Store, servers: &Servers) {
     }
     let parts = (0..PARTS).map(|number| format!("parts/part-{number:02}.csv")).collect();
     let (one, packed) = (vec!["rows.csv".to_owned()], vec!["rows.csv.gz".to_owned()]);
-    for (names, known) in [(one, true), (parts, true), (packed, false)] {
+    for names in [one, parts, packed] {
         let size: u64 = names.iter().map(|name| size(servers, name)).sum();
         let urls: Vec<String> = names.iter().map(|name| store.url(servers, name)).collect();
         let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
         let all = told(store, servers, &import(&urls, "tmp"));
         let reading: Vec<&Progress> = all.iter().filter(|one| one.phase == "reading").collect();
         let last = reading.last().expect("an import tells of reading");
+        // Of compressed files what lies there is counted, so that the size tells how much is left.
         let seen = (last.rows, last.bytes, last.total_bytes);
-        // Of compressed files what comes out is counted; how much that will be is not known.
-        let bytes = if known { size } else { self::size(servers, "rows.csv") };
-        assert_eq!(seen, (ROWS, bytes, known.then_some(size)), "{names:?}");
+        assert_eq!(seen, (ROWS, size, Some(size)), "{names:?}");
         for pair in reading.windows(2) {
             assert!(pair[0].bytes <= pair[1].bytes && pair[0].rows <= pair[1].rows, "{pair:?}");
         }

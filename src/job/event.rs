@@ -24,9 +24,10 @@ pub struct Progress {
     pub phase: &'static str,
     /// Rows converted.
     pub rows: u64,
-    /// Bytes of input read; of compressed files the compressed ones.
+    /// Bytes of input read, as the files lie: of compressed ones the compressed bytes; of the tables of
+    /// a dump the bytes of their texts.
     pub bytes: u64,
-    /// Bytes of input in all, if known.
+    /// Bytes of input in all, counted likewise, if known.
     pub total_bytes: Option<u64>,
 }
 

@@ -64,6 +64,7 @@ pub struct SourceFile {
     identity: Identity,
     encoding: Option<String>,
     read: AtomicU64,
+    reached: AtomicU64,
 }
 
 /// Where the bytes come from.
@@ -90,6 +91,7 @@ impl SourceFile {
             name,
             encoding: None,
             read: AtomicU64::new(0),
+            reached: AtomicU64::new(0),
         })
     }
 
@@ -137,7 +139,8 @@ impl SourceFile {
         };
         let Version { etag, modified, size } = version;
         let identity = Identity::Remote { etag, modified, size };
-        Ok(Self { content, name, identity, encoding, read: AtomicU64::new(0) })
+        let (read, reached) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self { content, name, identity, encoding, read, reached })
     }
 
     /// Returns the name as the user wrote it, with secrets redacted.
@@ -180,6 +183,11 @@ impl SourceFile {
         self.read.load(Ordering::Relaxed)
     }
 
+    /// Returns where the last byte ends that has been read.
+    pub fn reached(&self) -> u64 {
+        self.reached.load(Ordering::Relaxed)
+    }
+
     /// Reads bytes from `offset` on until `buffer` is full or the file ends; returns how many.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
         let mut filled = 0;
@@ -200,6 +208,7 @@ impl SourceFile {
             filled += count;
         }
         self.read.fetch_add(filled as u64, Ordering::Relaxed);
+        self.reached.fetch_max(offset + filled as u64, Ordering::Relaxed);
         Ok(filled)
     }
 

@@ -232,12 +232,10 @@ impl<'a> Saver<'a> {
 
 /// Returns how much of the input is read, if its size is known.
 fn fraction(shared: &Shared<'_>) -> f64 {
-    let total: u64 = shared.files.iter().map(InputFile::size).sum();
-    if total == 0 || !shared.files.iter().all(InputFile::is_plain) {
-        return 0.0;
-    }
+    let (bytes, total) = shared.stored.of(shared.files);
+    let Some(total) = total.filter(|total| *total > 0) else { return 0.0 };
     #[expect(clippy::cast_precision_loss, reason = "a fraction for people to read")]
-    let fraction = shared.bytes.load(Ordering::Relaxed) as f64 / total as f64;
+    let fraction = bytes as f64 / total as f64;
     fraction.clamp(0.0, 0.99)
 }
 

@@ -122,13 +122,22 @@ impl InputFile {
         cut && !self.is_seekable() && self.section.is_none()
     }
 
-    /// Returns whether what is read adds up to `size`: the file is not compressed, and its server tells
-    /// the size.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.section.is_some()
-            || self.compression == Compression::None
-                && self.encoding.is_none()
-                && self.source.known_size().is_some()
+    /// Returns the size in bytes, as stored, if it is known.
+    pub(crate) fn known_size(&self) -> Option<u64> {
+        match &self.section {
+            Some(section) => Some(section.size()),
+            None => self.source.known_size(),
+        }
+    }
+
+    /// Returns whether what comes out differs from what is stored.
+    pub(crate) fn is_decompressed(&self) -> bool {
+        self.section.is_none() && (self.compression != Compression::None || self.encoding.is_some())
+    }
+
+    /// Returns where the last byte ends, as stored, that has been read.
+    pub(crate) fn reached(&self) -> u64 {
+        self.source.reached()
     }
 
     /// Returns the file's size in bytes, as stored.

@@ -21,6 +21,7 @@ mod record;
 mod reject;
 mod reject_file;
 mod schedule;
+mod stored;
 mod task;
 mod temp;
 mod trial;
@@ -40,6 +41,7 @@ use self::record::{JobLog, saved_segments};
 use self::reject::{PartRejects, Tolerated};
 use self::reject_file::{RejectFiles, check_places};
 use self::schedule::{AllRead, read_all, split_size};
+use self::stored::Stored;
 use self::task::Shared;
 use self::temp::{close_temp, make_temp, reopen_temp, try_temp};
 use super::constraint::RowRules;
@@ -214,6 +216,10 @@ impl Started {
                 restored.as_ref().map_or(0, |restored| restored.verified.all.rows),
             ),
             bytes: AtomicU64::new(restored.as_ref().map_or(0, |restored| restored.bytes)),
+            stored: Stored::new(
+                &self.files,
+                restored.as_ref().and_then(|restored| restored.verified.position),
+            ),
             unsorted: AtomicBool::new(false),
             stop_after: AtomicUsize::new(usize::MAX),
             log: &self.log,
@@ -690,7 +696,7 @@ impl Work<'_> {
     }
 
     fn tell_progress(&self, phase: &'static str, rows: u64) {
-        let bytes = self.shared.bytes.load(Ordering::Relaxed);
+        let (bytes, _) = self.shared.stored.of(self.shared.files);
         let progress = Progress { job: self.job, phase, rows, bytes, total_bytes: Some(bytes) };
         self.tell(Event::Progress(progress));
     }

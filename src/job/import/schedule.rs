@@ -510,14 +510,13 @@ impl<'a> Verifier<'a> {
     }
 
     fn tell_progress(&self) {
-        let total = self.shared.files.iter().map(InputFile::size).sum();
-        let plain = self.shared.files.iter().all(InputFile::is_plain);
+        let (bytes, total_bytes) = self.shared.stored.of(self.shared.files);
         (self.shared.context.events)(Event::Progress(Progress {
             job: self.job,
             phase: "reading",
             rows: self.shared.rows.load(Ordering::Relaxed),
-            bytes: self.shared.bytes.load(Ordering::Relaxed),
-            total_bytes: plain.then_some(total),
+            bytes,
+            total_bytes,
         }));
     }
 

@@ -14,6 +14,7 @@ use super::fault::Fault;
 use super::input::{ByteStream, Content, InputFile, PIECE_BYTES};
 use super::record::JobLog;
 use super::reject::{Rejects, Tolerated};
+use super::stored::Stored;
 use super::typed::read_groups;
 use crate::error::Result;
 use crate::job::JobContext;
@@ -132,8 +133,10 @@ pub(crate) struct Shared<'a> {
     pub(crate) space: &'a Arc<RunSpace>,
     /// Rows converted so far.
     pub(crate) rows: AtomicU64,
-    /// Bytes read so far.
+    /// Bytes of content read so far.
     pub(crate) bytes: AtomicU64,
+    /// How much of the files that is.
+    pub(crate) stored: Stored,
     /// Whether rows out of key order were met: then tasks begin by sorting.
     pub(crate) unsorted: AtomicBool,
     /// Tasks behind this one need not go on: an earlier one has a fault.
@@ -374,7 +377,7 @@ impl Pieces {
         sink: &mut dyn RowSink,
     ) -> Result<ControlFlow<()>> {
         let base = read.next;
-        let (raw, at_end) = self.fill(shared)?;
+        let (raw, at_end) = self.fill(shared, &shared.files[part.file])?;
         let limit = usize::try_from(part.end.saturating_sub(base)).unwrap_or(usize::MAX);
         let most = shared.row_limit.map_or(u64::MAX, |most| most - read.records);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
@@ -545,7 +548,7 @@ impl Pieces {
 
     /// Returns what was carried over with the bytes that follow, twice as many if a record did not
     /// fit, and whether the file ends there.
-    fn fill(&mut self, shared: &Shared<'_>) -> Result<(Buffer, bool)> {
+    fn fill(&mut self, shared: &Shared<'_>, file: &InputFile) -> Result<(Buffer, bool)> {
         let before = self.carried.len();
         let want = PIECE_BYTES.max(before);
         let mut bytes = self.take_memory();
@@ -553,7 +556,9 @@ impl Pieces {
         bytes[..before].copy_from_slice(&self.carried);
         let at_end = self.stream.fill_behind(&mut bytes, before, want)?;
         self.malformed.extend(self.stream.take_malformed());
-        shared.bytes.fetch_add((bytes.len() - before) as u64, Ordering::Relaxed);
+        let filled = (bytes.len() - before) as u64;
+        shared.bytes.fetch_add(filled, Ordering::Relaxed);
+        shared.stored.add(file, filled);
         Ok((Buffer::from_vec(bytes), at_end))
     }
 

@@ -216,6 +216,7 @@ pub(crate) fn read_groups(
             }
         }
         shared.bytes.fetch_add(parquet.group_size(group), Ordering::Relaxed);
+        shared.stored.add(&shared.files[part.file], parquet.group_size(group));
         read.next = group as u64 + 1;
     }
     Ok(Some(read))

@@ -22,6 +22,7 @@ use super::dump_file::{DumpFile, Left, Section};
 use super::input::{ColumnSource, InputFile};
 use super::record::JobLog;
 use super::schedule::split_size;
+use super::stored::Stored;
 use super::task::Shared;
 use super::temp::{close_temp, make_temp, try_temp};
 use super::{Imported, MOST_FILES, Made, Work, lock, next_rowid};
@@ -246,6 +247,7 @@ impl Dump<'_> {
             space,
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            stored: Stored::new(&ready.files, None),
             unsorted: AtomicBool::new(false),
             stop_after: AtomicUsize::new(usize::MAX),
             log,
