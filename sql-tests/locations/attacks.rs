@@ -82,6 +82,9 @@ pub(crate) fn check(servers: &Servers, rewrite: bool) {
     assert!(!format!("{}{}", ended.out, ended.err).contains("canary"), "a secret is shown");
     scene.require_nothing_left();
     check_allowed(&scene, allowed, servers);
+    // A hard link is the file itself, wherever else it has a name.
+    let linked = import(&["nodelocal://1/linked.csv"], "tmp");
+    scene.run(&[GATE, &linked]).require_success();
 }
 
 /// Checks that the host that may be reached is reached, also by way of a redirect, and by no other name.
@@ -152,6 +155,8 @@ fn lay_out(scene: &Scene) {
     link(Path::new("loop"), "loop");
     link(Path::new("relative"), "chain");
     link(Path::new("../extern-evil"), "sibling");
+    fs::write(scene.path("outside.csv"), "1,a,1,1\n").expect("a data file");
+    fs::hard_link(scene.path("outside.csv"), scene.path("extern/linked.csv")).expect("a hard link");
     let made = std::process::Command::new("mkfifo").arg(scene.path("extern/fifo")).status();
     assert!(made.expect("mkfifo runs").success());
 }

@@ -195,6 +195,36 @@ fn follows_no_link_out() {
     scene.refused("nodelocal://1/nowhere/x", SqlState::UNDEFINED_FILE);
 }
 
+/// A hard link is a name of a file like any other: the file system knows of none before it. So a file
+/// that has one in the directory of external files is in there.
+#[test]
+fn takes_a_hard_link_for_the_file_and_never_writes_through_it() {
+    let scene = Scene::new();
+    fs::hard_link(scene.path("secret"), scene.path("extern/hard")).unwrap();
+    scene.check("nodelocal://1/hard", SECRET);
+    // What is no regular file is none by any name.
+    let socket = UnixListener::bind(scene.path("socket")).unwrap();
+    fs::hard_link(scene.path("socket"), scene.path("extern/socket")).unwrap();
+    scene.refused("nodelocal://1/socket", SqlState::INVALID_PARAMETER_VALUE);
+    drop(socket);
+    // A file that is replaced loses the name, and keeps what is in it.
+    let place = Location::parse("nodelocal://1/").unwrap();
+    let output = scene.access.output_directory(&place, 7, &scene.path("spool")).unwrap();
+    let mut file = output.create("hard").unwrap();
+    std::io::Write::write_all(&mut file, b"written").unwrap();
+    file.finish().unwrap();
+    output.publish(&["hard".to_owned()], true).unwrap();
+    drop(output);
+    scene.check("nodelocal://1/hard", "written");
+    assert_eq!(fs::read(scene.path("secret")).unwrap(), SECRET.as_bytes());
+    // A directory of temporary files is made, and no file of it was there before.
+    let temp = scene.access.temp_directory(&place, 7).unwrap();
+    fs::hard_link(scene.path("secret"), Path::new(&temp.record()).join("run-1")).unwrap();
+    assert!(temp.create("run-1").is_err());
+    temp.close().unwrap();
+    assert_eq!(fs::read(scene.path("secret")).unwrap(), SECRET.as_bytes());
+}
+
 #[test]
 fn reads_what_it_checked_while_a_link_is_swapped() {
     let scene = Scene::new();

@@ -3,9 +3,11 @@
 //! Addresses are looked at where connections are made, so that a name whose address changes between
 //! two looks leads nowhere.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
@@ -206,17 +208,31 @@ pub(super) fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Finds the addresses of hosts and leaves out those that may not be reached.
+/// Finds the addresses of a host by its name.
+pub(super) type Lookup =
+    Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+/// Returns the lookup of the machine.
+pub(super) fn system_lookup() -> Lookup {
+    Arc::new(|host| {
+        Box::pin(async move { Ok(tokio::net::lookup_host((host.as_str(), 0)).await?.collect()) })
+    })
+}
+
+/// Finds the addresses of hosts and leaves out those that may not be reached. The connection goes to one
+/// of those that are left, without another look.
 pub(super) struct Resolver {
     pub(super) rules: Arc<HostRules>,
     pub(super) reach: Reach,
+    pub(super) lookup: Lookup,
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (rules, reach) = (Arc::clone(&self.rules), self.reach);
+        let host = name.as_str().to_owned();
+        let looked_up = (self.lookup)(host.clone());
         Box::pin(async move {
-            let host = name.as_str().to_owned();
             let unresolved = |reason: &str| {
                 Failure::new(
                     SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
@@ -225,7 +241,7 @@ impl Resolve for Resolver {
                 .with_hint("Check the name of the host, and the network.")
                 .worth_little()
             };
-            let Ok(found) = tokio::net::lookup_host((host.as_str(), 0)).await else {
+            let Ok(found) = looked_up.await else {
                 return Err(unresolved("").into());
             };
             let domain = Host::Domain(host.clone());
@@ -354,7 +370,7 @@ mod tests {
     fn looks_at_the_addresses_of_names() {
         let resolve = |reach: Reach| {
             let network = Network::new(NetworkOptions::default()).unwrap();
-            let resolver = Resolver { rules: Arc::default(), reach };
+            let resolver = Resolver { rules: Arc::default(), reach, lookup: system_lookup() };
             let resolved = network.wait(async move {
                 let found = resolver.resolve("localhost".parse().unwrap()).await;
                 found.map(Iterator::count).map_err(|error| Failure::of_cause(&*error).code())

@@ -26,6 +26,8 @@ mod location;
 mod network;
 mod object;
 mod output;
+#[cfg(test)]
+mod rebound;
 mod redact;
 mod remote;
 #[cfg(test)]

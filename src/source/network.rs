@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::answer::Failure;
 use super::block::BlockCache;
 use super::cloud::Provider;
-use super::host::{HostRules, Reach, Resolver};
+use super::host::{HostRules, Lookup, Reach, Resolver, system_lookup};
 use super::object::Store;
 use super::remote::Patience;
 use crate::error::{Error, Result, SqlState};
@@ -70,6 +70,8 @@ impl fmt::Debug for NetworkOptions {
 pub(super) struct Network {
     pub(super) options: NetworkOptions,
     pub(super) rules: Arc<HostRules>,
+    /// How the addresses of hosts are found.
+    pub(super) lookup: Lookup,
     clients: [OnceLock<Client>; 3],
     /// Clients of clouds, which hold on to tokens.
     stores: Mutex<HashMap<(Provider, String), Arc<Store>>>,
@@ -88,6 +90,7 @@ impl Network {
         Ok(Self {
             rules: Arc::new(HostRules::parse(&options.allow_hosts)?),
             options,
+            lookup: system_lookup(),
             clients: [const { OnceLock::new() }; 3],
             stores: Mutex::default(),
             cache: Arc::default(),
@@ -105,12 +108,16 @@ impl Network {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .http1_only()
-            .dns_resolver(Arc::new(Resolver { rules: Arc::clone(&self.rules), reach }))
+            .dns_resolver(Arc::new(self.resolver(reach)))
             .connect_timeout(self.options.silence.min(Duration::from_secs(10)))
             .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Failure::of_cause(&error))?;
         Ok(place.get_or_init(|| client))
+    }
+
+    fn resolver(&self, reach: Reach) -> Resolver {
+        Resolver { rules: Arc::clone(&self.rules), reach, lookup: Arc::clone(&self.lookup) }
     }
 
     /// Returns how long to wait and to try.
