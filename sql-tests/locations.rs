@@ -43,8 +43,12 @@ mod server;
 mod servers;
 #[path = "locations/store.rs"]
 mod store;
+#[path = "locations/temp_faults.rs"]
+mod temp_faults;
 #[path = "locations/temp_refusals.rs"]
 mod temp_refusals;
+#[path = "locations/temp_server.rs"]
+mod temp_server;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
@@ -57,6 +61,7 @@ use faults::Faults;
 use program::Program;
 use servers::Servers;
 use store::Store;
+use temp_faults::TempFaults;
 
 /// How many seeds one test runs.
 const SEEDS_AT_ONCE: u64 = 20;
@@ -153,6 +158,7 @@ fn collect(servers: &Arc<Servers>, rewrite: bool) -> Collected {
     let faults = Arc::new(Faults::new());
     let stopped = Arc::clone(&faults);
     all.add("stop_while_a_server_is_silent".to_owned(), &[], move |_| stopped.check_stop());
+    collect_temp_faults(&mut all);
     let seeds = Faults::seeds();
     for first in (0..seeds).step_by(usize::try_from(SEEDS_AT_ONCE).expect("a small number")) {
         let faults = Arc::clone(&faults);
@@ -161,6 +167,21 @@ fn collect(servers: &Arc<Servers>, rewrite: bool) -> Collected {
         all.add(name, &[], move |_| faults.check_all(seeds));
     }
     all
+}
+
+/// Adds the tests of a server that takes temporary files badly.
+fn collect_temp_faults(all: &mut Collected) {
+    let faults = Arc::new(TempFaults::new());
+    for method in ["PUT", "GET", "DELETE"] {
+        let (passing, lasting) = (Arc::clone(&faults), Arc::clone(&faults));
+        all.add(format!("temp_faults/passing_{method}"), &[], move |_| {
+            passing.check_passing(method)
+        });
+        all.add(format!("temp_faults/lasting_{method}"), &[], move |_| {
+            lasting.check_lasting(method)
+        });
+    }
+    all.add("temp_faults/stop".to_owned(), &[], move |_| faults.check_stop());
 }
 
 #[expect(clippy::print_stderr, reason = "it tells a person why tests are ignored")]

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::data::{COMPRESSED, PARTS};
 use crate::exports;
+use crate::http::encode;
 use crate::progress;
 use crate::scene::{Ended, GATE, Scene, import, import_with, quoted};
-use crate::servers::Servers;
+use crate::servers::{AZURE_KEY, Servers};
 use crate::store::Store;
 
 /// Something to check of a store.
@@ -33,7 +34,9 @@ const CHECKS: &[(&str, Check)] = &[
     ("directory", directory),
     ("too_little_space", too_little_space),
     ("progress", progress::check),
+    ("keys_of_the_machine", keys_of_the_machine),
     ("temp", temp),
+    ("temp_of_import_into", temp_of_import_into),
     ("temp_is_kept", temp_is_kept),
     ("temp_of_a_failure", temp_of_a_failure),
     ("temp_of_a_kill", temp_of_a_kill),
@@ -151,6 +154,35 @@ fn too_little_space(store: Store, servers: &Servers) {
     scene.refused(&import, "53100", &["--max-disk-temp-storage is 10240 bytes"]);
 }
 
+/// Keys in the environment are used where the URL says so, and nowhere else.
+fn keys_of_the_machine(store: Store, servers: &Servers) {
+    let (keys, variables) = match store {
+        Store::S3 => {
+            let (id, secret) = &servers.amazon().1.lasting;
+            let keys = format!("AWS_ACCESS_KEY_ID={id}&AWS_SECRET_ACCESS_KEY={}", encode(secret));
+            (keys, vec![("AWS_ACCESS_KEY_ID", id.as_str()), ("AWS_SECRET_ACCESS_KEY", secret)])
+        }
+        Store::Azure => (
+            format!("AZURE_ACCOUNT_KEY={AZURE_KEY}"),
+            vec![("AZURE_STORAGE_ACCOUNT_KEY", AZURE_KEY)],
+        ),
+        _ => return,
+    };
+    let scene = || {
+        let with = |scene: Scene, (name, value): &(&str, &str)| scene.with_variable(name, value);
+        variables.iter().fold(Scene::new(), with)
+    };
+    let url = store.url(servers, "rows.csv");
+    assert!(url.contains(&keys), "{url}");
+    let implicit = url.replace(&keys, "AUTH=implicit");
+    assert_eq!(scene().checksum_of(&[&implicit]), servers.checksum(), "another table");
+    let name = keys.split('=').next().unwrap_or_default();
+    let without = url.replace(&keys, "AUTH=specified");
+    scene().refused(&import(&[&without], "tmp"), "22023", &["uri missing", name]);
+    let wrong = url.replace(&keys, &format!("{keys}0000"));
+    scene().refused(&import(&[&wrong], "tmp"), "42501", &["access denied (403 "]);
+}
+
 /// Returns a name for a directory of temporary files that nobody else uses.
 fn temp_name(store: Store, check: &str) -> String {
     format!("{}-{check}", store.name())
@@ -178,6 +210,31 @@ fn temp(store: Store, servers: &Servers) {
         let scene = store.scene(servers);
         let import = import(&[&store.url(servers, "rows.csv")], &url);
         run_within(memory, &scene, &import).require_success();
+        assert_eq!(scene.checksum(), servers.checksum(), "another table");
+        assert_eq!(store.temp_names(servers, &name), Vec::<String>::new(), "temp holds files");
+    }
+}
+
+/// Rows that go into a table that has some take the same way, whether all of them are new or not.
+fn temp_of_import_into(store: Store, servers: &Servers) {
+    let name = temp_name(store, "into");
+    let Some(url) = temp_url(store, servers, &name) else { return };
+    let scene = store.scene(servers);
+    let first = store.url(servers, "parts/part-0[0-4].csv");
+    let first =
+        if store.lists() { first } else { Store::Path.url(servers, "parts/part-0[0-4].csv") };
+    run_within("1MiB", &scene, &import(&[&first], &url)).require_success();
+    let file = store.url(servers, "rows.csv");
+    let into = |mode: &str| {
+        let (file, url) = (quoted(&file), quoted(&url));
+        format!("IMPORT INTO t CSV DATA ({file}) WITH temp = {url}, mode = '{mode}'")
+    };
+    // Their keys are there: nothing changes, and nothing is left.
+    let ended = run_within("1MiB", &scene, &into("insert"));
+    ended.require_refused("23505", &["rows.csv"]);
+    assert_eq!(store.temp_names(servers, &name), Vec::<String>::new(), "temp holds files");
+    for mode in ["skip", "upsert", "replace"] {
+        run_within("1MiB", &scene, &into(mode)).require_success();
         assert_eq!(scene.checksum(), servers.checksum(), "another table");
         assert_eq!(store.temp_names(servers, &name), Vec::<String>::new(), "temp holds files");
     }

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use tokio::runtime::{Builder, Runtime};
@@ -27,6 +27,9 @@ use crate::error::{Error, Result, SqlState};
 static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(|| {
     Builder::new_multi_thread().worker_threads(2).thread_name("wharf-network").enable_all().build()
 });
+
+/// How many connections to a host wait for the next request: each holds on to memory.
+const MOST_IDLE: usize = 16;
 
 /// How often a waiting caller looks whether it shall stop.
 const LOOK: Duration = Duration::from_millis(50);
@@ -109,6 +112,7 @@ impl Network {
             .redirect(reqwest::redirect::Policy::none())
             .http1_only()
             .dns_resolver(Arc::new(self.resolver(reach)))
+            .pool_max_idle_per_host(MOST_IDLE)
             .connect_timeout(self.options.silence.min(Duration::from_secs(10)))
             .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -177,6 +181,36 @@ impl Network {
             sender.send(future.await).ok();
         })?;
         receiver.recv().map_err(|_| Error::internal("a request over the network ended early"))
+    }
+
+    /// Runs a future to its end, to clean up; once the statement shall stop, for `grace` at most. Returns
+    /// nothing if it did not end by then.
+    pub(super) fn finish_within<T: Send + 'static>(
+        &self,
+        grace: Duration,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<Option<T>> {
+        let (sender, receiver) = sync_channel(1);
+        let task = spawn(async move {
+            sender.send(future.await).ok();
+        })?;
+        let mut stopped: Option<Instant> = None;
+        loop {
+            match receiver.recv_timeout(LOOK) {
+                Ok(value) => return Ok(Some(value)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::internal("a request over the network ended early"));
+                }
+            }
+            if stopped.is_none() && (self.options.stop)().is_err() {
+                stopped = Some(Instant::now());
+            }
+            if stopped.is_some_and(|stopped| stopped.elapsed() >= grace) {
+                task.abort();
+                return Ok(None);
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod local;
 mod pieces;
+mod reader;
 mod record;
 mod remote;
 #[cfg(test)]
@@ -21,7 +22,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::local::LocalDirectory;
-use self::remote::{RemoteDirectory, RemoteReader, Upload};
+use self::reader::RemoteReader;
+use self::remote::{RemoteDirectory, Upload};
 use self::usage::Ledger;
 use super::failure::{io_error, wrap_error};
 use super::file::SourceFile;

@@ -133,7 +133,8 @@ impl Pieces {
                 touched.store(failure.worth == Worth::Much, Ordering::Relaxed);
                 ("write", failure)
             })?;
-            let read = fetch(&*folder.file(PROBE), 0..token.len() as u64, patience)
+            let mut read = Vec::new();
+            fetch(&*folder.file(PROBE), 0..token.len() as u64, &mut read, patience)
                 .await
                 .map_err(|failure| ("read", failure))?;
             if read != token {
@@ -166,13 +167,21 @@ impl Pieces {
         Ok(())
     }
 
-    /// Deletes everything that was written and not deleted.
-    pub(super) async fn delete_all(&self, patience: Patience) -> Result<(), Failure> {
+    /// Deletes everything that was written and not deleted. Unless `all_arrived`, there may still come
+    /// something, which can be found again by the bound: that stays, and the failure says so.
+    pub(super) async fn delete_all(
+        &self,
+        all_arrived: bool,
+        patience: Patience,
+    ) -> Result<(), Failure> {
         if !self.touched.load(Ordering::Relaxed) {
             return Ok(());
         }
         let live: Vec<u64> = self.lock().live.iter().copied().collect();
         self.delete(&live, patience).await?;
+        if !all_arrived {
+            return Err(Failure::broken("the server did not answer in time"));
+        }
         delete(&*self.folder, &[PROBE, BOUND].map(str::to_owned), patience).await?;
         // Whether the empty directory stays matters to nobody.
         patience.wait(self.folder.remove_itself()).await.and_then(|result| result).ok();
@@ -181,11 +190,13 @@ impl Pieces {
 
     /// Deletes everything that an earlier job left in this directory.
     pub(super) async fn delete_leftover(&self, patience: Patience) -> Result<(), Failure> {
-        let text = match fetch(&*self.folder.file(BOUND), 0..u64::MAX, patience).await {
-            Ok(text) => text,
-            Err(failure) if failure.code() == SqlState::UNDEFINED_FILE => Vec::new(),
-            Err(failure) => return Err(failure),
-        };
+        let mut text = Vec::new();
+        let read = fetch(&*self.folder.file(BOUND), 0..u64::MAX, &mut text, patience).await;
+        if let Err(failure) = read
+            && failure.code() != SqlState::UNDEFINED_FILE
+        {
+            return Err(failure);
+        }
         let bound: Option<u64> =
             std::str::from_utf8(&text).ok().and_then(|t| t.trim().parse().ok());
         let bound = bound.unwrap_or(0).min(MOST_PIECES);
@@ -241,19 +252,19 @@ pub(in crate::source) async fn delete(
     }
 }
 
-/// Returns the bytes of a range, fewer if the file ends before; goes on where a connection broke. The
-/// server may give the whole file instead of the range.
+/// Puts the bytes of a range into `bytes`, which is empty, fewer if the file ends before; goes on where a
+/// connection broke. The server may give the whole file instead of the range.
 pub(super) async fn fetch(
     remote: &dyn Remote,
     range: std::ops::Range<u64>,
+    bytes: &mut Vec<u8>,
     patience: Patience,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<(), Failure> {
     let mut retry = Retry::new(patience, true);
-    let mut bytes = Vec::new();
     loop {
         let before = bytes.len();
-        let failure = match fetch_once(remote, &range, patience, &mut bytes).await {
-            Ok(()) => return Ok(bytes),
+        let failure = match fetch_once(remote, &range, patience, bytes).await {
+            Ok(()) => return Ok(()),
             Err(failure) => failure,
         };
         if bytes.len() > before {

@@ -279,8 +279,73 @@ fn stops_writing_and_reading_but_cleans_up() {
     write(&temp, "run-1", b"hello").unwrap();
     let error = write(&temp, "run-2", &sample(20 << 20)).unwrap_err();
     assert_eq!(error.code(), SqlState::QUERY_CANCELED);
-    temp.close().unwrap();
+    // What is on its way may still come: all that came is gone, and it can be found again.
+    let error = temp.close().unwrap_err();
+    assert!(error.message().ends_with("the server did not answer in time"), "{error}");
+    let left = files.paths();
+    assert!(left.len() == 1 && left[0].ends_with("/pieces"), "{left:?}");
+    let access = access(quick(), None);
+    let location = Location::parse(&server.url("tmp")).unwrap();
+    assert!(access.remove_temp_leftover(&location, &temp.record()).unwrap());
     assert_eq!(files.paths(), Vec::<String>::new());
+}
+
+#[test]
+fn gives_up_to_clean_up_where_a_server_is_silent() {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let (seen, silent) = (Arc::clone(&stopped), Arc::new(AtomicBool::new(false)));
+    let falls = Arc::clone(&silent);
+    let (server, files) = server(move |_, _| {
+        falls.load(Ordering::Relaxed).then(|| Reply { bytes: Vec::new(), stall: true })
+    });
+    let stop = Arc::new(move || {
+        if seen.load(Ordering::Relaxed) {
+            return Err(Error::new(SqlState::QUERY_CANCELED, "stopped"));
+        }
+        Ok(())
+    });
+    // It would wait for an hour otherwise.
+    let hour = Duration::from_hours(1);
+    let options =
+        NetworkOptions { silence: hour, patience: hour, stop, ..NetworkOptions::default() };
+    let temp = directory(options, &server.url("tmp"));
+    temp.limit_memory(1);
+    write(&temp, "run-1", &sample(1_000_000)).unwrap();
+    stopped.store(true, Ordering::Relaxed);
+    silent.store(true, Ordering::Relaxed);
+    assert_eq!(temp.close().unwrap_err().code(), SqlState::CONNECTION_FAILURE);
+    assert!(files.paths().len() > 1);
+    // The next import finds the server well, and has the credentials.
+    silent.store(false, Ordering::Relaxed);
+    let access = access(quick(), None);
+    let location = Location::parse(&server.url("tmp")).unwrap();
+    assert!(access.remove_temp_leftover(&location, &temp.record()).unwrap());
+    assert_eq!(files.paths(), Vec::<String>::new());
+}
+
+#[test]
+fn many_that_read_at_once_keep_to_the_memory() {
+    let (server, _) = server(|_, _| None);
+    let temp = directory(quick(), &server.url("tmp"));
+    temp.limit_memory(4 << 20);
+    let content = sample(3_000_000);
+    write(&temp, "run-1", &content).unwrap();
+    let Place::Remote(directory) = &temp.place else { panic!("it is on another machine") };
+    let mut readers: Vec<_> = (0..12).map(|_| temp.open("run-1", 0..u64::MAX).unwrap()).collect();
+    let mut buffer = [0; 10_000];
+    for start in (0..3_000_000_u64).step_by(buffer.len()) {
+        for reader in &mut readers {
+            let mut done = 0;
+            while done < buffer.len() {
+                done += reader.read_at(&mut buffer[done..], start + done as u64).unwrap();
+            }
+            let from = usize::try_from(start).unwrap();
+            assert!(buffer[..] == content[from..from + buffer.len()]);
+            assert!(directory.readers.taken() <= 4 << 20, "{}", directory.readers.taken());
+        }
+    }
+    drop(readers);
+    assert_eq!(directory.readers.taken(), 0);
 }
 
 #[test]
