@@ -97,6 +97,37 @@ pub(crate) fn export_beside(store: Store, servers: &Servers) {
     assert_eq!(store.temp_names(servers, &directory).len(), 2);
 }
 
+/// Rows that an import leaves out go to a file that is named, and beside the data.
+pub(crate) fn rejects(store: Store, servers: &Servers) {
+    if !store.writes() {
+        return;
+    }
+    let directory = format!("{}-rejects", store.name());
+    let scene = store.scene(servers);
+    let url = |name: &str| quoted(&file(store, servers, &directory, name));
+    let place = quoted(&store.temp(servers, &directory));
+    let rows = "SELECT CASE g % 3 WHEN 0 THEN 'x' ELSE g::STRING END AS a FROM generate_series(1, 9) AS s(g)";
+    let data = format!("EXPORT INTO CSV {place} WITH filename = 'data.csv' FROM {rows}");
+    assert_eq!(written(&scene, &data).len(), 1);
+    let import = |table: &str, option: &str| {
+        let data = url("data.csv");
+        let import =
+            format!("IMPORT TABLE {table} (a INT) CSV DATA ({data}) WITH temp = 'tmp', {option}");
+        scene.run(&[GATE, &import])
+    };
+    let named = format!("reject = {}", url("bad.csv"));
+    import("one", &named).require_success();
+    import("two", "experimental_save_rejected").require_success();
+    for name in ["bad.csv.reasons.csv", "data.csv.rejected.reasons.csv"] {
+        let read = format!("SELECT count(*), sum(f.\"row\") FROM {} AS f", url(name));
+        let ended = scene.run(&[&read]);
+        ended.require_success();
+        assert_eq!(ended.out.lines().last(), Some("3,18"), "{}", ended.out);
+    }
+    import("three", &named).require_refused("58P02", &["bad.csv", "already exists"]);
+    assert_eq!(store.temp_names(servers, &directory).len(), 5);
+}
+
 /// A file that is longer than what is sent at once.
 pub(crate) fn copy_of_a_long_file(store: Store, servers: &Servers) {
     if !store.writes() {

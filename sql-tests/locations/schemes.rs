@@ -44,6 +44,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("export_beside", exports::export_beside),
     ("export_of_a_failure", exports::export_of_a_failure),
     ("copy_of_a_long_file", exports::copy_of_a_long_file),
+    ("rejects", exports::rejects),
 ];
 
 fn one_file(store: Store, servers: &Servers) {

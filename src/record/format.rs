@@ -135,6 +135,9 @@ impl TextReader {
     pub fn record_end(&mut self, bytes: &[u8], start: usize) -> usize {
         match self {
             Self::Csv(reader) => reader.record_end(bytes, start, true),
+            // Behind the last line the one may stand that ends the data.
+            Self::PgCopy(_) => memchr::memchr(b'\n', &bytes[start..])
+                .map_or(bytes.len(), |length| start + length + 1),
             _ => bytes.len(),
         }
     }

@@ -334,6 +334,33 @@ mod tests {
     }
 
     #[test]
+    fn leaves_out_lines_that_cannot_be_read() {
+        let format = PgCopyFormat { max_row_size: 8, ..format('\t') };
+        let text = b"1\t2\n3\n\\x\ta\n4\t5\t6\nlonger than that\n\t\xff\n7\t\\N\n8";
+        for step in [usize::MAX, 1, 2, 5] {
+            let mut reader = PgCopyReader::new(format.clone(), 2).leaving_out(true);
+            let (mut at, mut end) = (0, step.min(text.len()));
+            let (mut sound, mut faulty) = (Vec::new(), Vec::new());
+            while at < text.len() {
+                let (piece, at_end) = (&text[at..end], end == text.len());
+                let mut records = Records::new();
+                let next =
+                    reader.read(piece, 0, usize::MAX, usize::MAX, at_end, &mut records).unwrap();
+                let cell = |row| records.field(piece, row, 0).to_vec();
+                sound.extend((0..records.count).map(cell));
+                let line = |error: &RecordError| piece[error.start..error.next.unwrap()].to_vec();
+                faulty.extend(records.faults.iter().map(line));
+                at += next;
+                end = end.saturating_add(step).min(text.len());
+            }
+            assert_eq!(sound, [b"1", b"7"], "by {step}");
+            let expected: [&[u8]; 6] =
+                [b"3\n", b"\\x\ta\n", b"4\t5\t6\n", b"longer than that\n", b"\t\xff\n", b"8"];
+            assert_eq!(faulty, expected, "by {step}");
+        }
+    }
+
+    #[test]
     fn reads_escapes() {
         let control = "\x08\x0c\n\r\t\x0b";
         check(&format('\t'), "\\b\\f\\n\\r\\t\\v", &[&[Some(control)]]);

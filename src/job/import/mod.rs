@@ -595,7 +595,7 @@ impl Work<'_> {
 
     /// Writes the rows left out; returns how many they are, with the files that wait to be published.
     fn write_rejects(&self) -> Result<(u64, RejectFiles<'_>)> {
-        let mut files = RejectFiles::new(self.shared.context, self.job, self.reject);
+        let mut files = RejectFiles::new(self.shared, self.job, self.reject);
         let mut rejects = lock(&self.rejects);
         let count = write_rejects(self.shared, self.job, &mut rejects, Some(&mut files))?;
         Ok((count, files))

@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Mutex;
 
 use super::input::InputFile;
 use super::left_out::Placed;
+use super::lock;
+use super::record::JobLog;
+use super::task::Shared;
 use crate::catalog::{JobId, JobOutput, OutputIdentity};
 use crate::error::{Error, Result, SqlState};
 use crate::job::JobContext;
@@ -85,6 +89,7 @@ fn without_overwrite(error: Error) -> Error {
 /// The files of rejects of an import.
 pub(crate) struct RejectFiles<'a> {
     context: &'a JobContext,
+    log: &'a Mutex<JobLog>,
     job: JobId,
     target: &'a RejectTarget,
     /// The files that are being written, and the data file that they are of.
@@ -103,8 +108,9 @@ struct Writing {
 
 impl<'a> RejectFiles<'a> {
     /// Returns no files so far.
-    pub(crate) fn new(context: &'a JobContext, job: JobId, target: &'a RejectTarget) -> Self {
-        Self { context, job, target, open: None, whole: Vec::new() }
+    pub(crate) fn new(shared: &Shared<'a>, job: JobId, target: &'a RejectTarget) -> Self {
+        let (context, log) = (shared.context, shared.log);
+        Self { context, log, job, target, open: None, whole: Vec::new() }
     }
 
     /// Writes a row of `file`; rows come in the order of files.
@@ -121,13 +127,17 @@ impl<'a> RejectFiles<'a> {
         if self.open.as_ref().is_some_and(|(open, _)| *open != number) {
             self.close()?;
         }
-        let writing = if let Some((_, writing)) = &mut self.open {
-            writing
-        } else {
+        if self.open.is_none() {
             let writing = Writing::create(self.context, self.job, &location?)?;
-            &mut self.open.insert((number, writing)).1
-        };
-        writing.write(file, placed)
+            self.open = Some((number, writing));
+            // From here on a crash leaves a trace of the directory.
+            let outputs = self.outputs();
+            lock(self.log).note_outputs(self.context, outputs)?;
+        }
+        match &mut self.open {
+            Some((_, writing)) => writing.write(file, placed),
+            None => Ok(()),
+        }
     }
 
     /// Ends writing.
@@ -141,8 +151,10 @@ impl<'a> RejectFiles<'a> {
     /// Returns what job records tell of files that are about to be published, so that those are found
     /// again if a crash comes between. What lies on another machine needs credentials to be removed.
     pub(crate) fn outputs(&self) -> Vec<JobOutput> {
-        self.whole
-            .iter()
+        let open = self.open.iter().map(|(_, writing)| (&writing.output, [].as_slice()));
+        let whole = self.whole.iter().map(|(output, names)| (output, names.as_slice()));
+        whole
+            .chain(open)
             .filter_map(|(output, names)| Some(describe(&output.temporary_path()?, names)))
             .collect()
     }
