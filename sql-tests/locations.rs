@@ -175,10 +175,10 @@ fn collect_temp_faults(all: &mut Collected) {
     for method in ["PUT", "GET", "DELETE"] {
         let (passing, lasting) = (Arc::clone(&faults), Arc::clone(&faults));
         all.add(format!("temp_faults/passing_{method}"), &[], move |_| {
-            passing.check_passing(method)
+            passing.check_passing(method);
         });
         all.add(format!("temp_faults/lasting_{method}"), &[], move |_| {
-            lasting.check_lasting(method)
+            lasting.check_lasting(method);
         });
     }
     all.add("temp_faults/stop".to_owned(), &[], move |_| faults.check_stop());

@@ -98,7 +98,9 @@ fn scan(text: &[u8], flavor: DumpFlavor, size: usize, most: u64) -> Vec<Part> {
             None => end = end.saturating_add(wanted).min(text.len()),
             Some(DumpPart::Statement(range)) => {
                 let backslash = understand(&text[range.clone()], flavor, &mut enums);
-                backslash.into_iter().for_each(|backslash| scanner.set_backslash(backslash));
+                if let Some(backslash) = backslash {
+                    scanner.set_backslash(backslash);
+                }
                 parts.push(Part::Statement(range));
             }
             Some(DumpPart::Command(range)) => parts.push(Part::Command(range)),

@@ -24,13 +24,13 @@ const METADATA: &str = "169.254.169.254";
 struct Names {
     answers: Vec<Vec<&'static str>>,
     asked: AtomicUsize,
-    names: Mutex<Vec<String>>,
+    questions: Mutex<Vec<String>>,
 }
 
 impl Names {
     fn new(answers: &[&[&'static str]]) -> Arc<Self> {
         let answers = answers.iter().map(|answer| answer.to_vec()).collect();
-        Arc::new(Self { answers, asked: AtomicUsize::new(0), names: Mutex::default() })
+        Arc::new(Self { answers, asked: AtomicUsize::new(0), questions: Mutex::default() })
     }
 
     fn asked(&self) -> usize {
@@ -41,7 +41,7 @@ impl Names {
         let names = Arc::clone(self);
         Arc::new(move |name| {
             let number = names.asked.fetch_add(1, Ordering::Relaxed).min(names.answers.len() - 1);
-            names.names.lock().unwrap().push(name);
+            names.questions.lock().unwrap().push(name);
             let addresses: Vec<SocketAddr> = names.answers[number]
                 .iter()
                 .map(|address| SocketAddr::new(address.parse::<IpAddr>().unwrap(), 0))
@@ -122,7 +122,7 @@ fn looks_once_for_each_connection() {
         assert_eq!(ask(&network, web(&network, &server)), Ok(()));
         assert_eq!((names.asked(), server.requests().len()), (count, count));
     }
-    assert!(names.names.lock().unwrap().iter().all(|name| name == "files.example.com"));
+    assert!(names.questions.lock().unwrap().iter().all(|name| name == "files.example.com"));
 }
 
 #[test]

@@ -149,7 +149,9 @@ impl Store {
             remove_outputs(&job.outputs);
         }
         stopped.iter_mut().for_each(interrupt);
-        untidy.iter_mut().for_each(|job| job.temp_directories.retain(|path| is_there(path)));
+        for job in &mut untidy {
+            job.temp_directories.retain(|path| is_there(path));
+        }
         self.update(|changes| {
             stopped.iter().chain(&untidy).try_for_each(|job| changes.put_job(job))
         })?;

@@ -133,7 +133,7 @@ impl OutputFile {
     pub fn name(&self) -> &str {
         match &self.0 {
             Content::Local(file) => file.name(),
-            Content::Remote(file) => file.name(),
+            Content::Remote(file) => file.shown(),
         }
     }
 

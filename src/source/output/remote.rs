@@ -366,20 +366,19 @@ impl RemoteOutput {
     /// Lets some bytes wait in memory, if there is room.
     fn take_memory(&self, bytes: u64) -> bool {
         let less = |room: u64| room.checked_sub(bytes);
-        self.memory.try_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        self.memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
     /// Makes a file that waits on this machine.
     fn spool(&self) -> Result<(Arc<TempDirectory>, String, TempFile)> {
         let mut state = self.state();
-        let directory = match &state.spool {
-            Some(directory) => Arc::clone(directory),
-            None => {
-                let Spool { access, path, job } = &self.spool;
-                let directory = Arc::new(access.own_temp_directory(path, *job)?);
-                state.spool = Some(Arc::clone(&directory));
-                directory
-            }
+        let directory = if let Some(directory) = &state.spool {
+            Arc::clone(directory)
+        } else {
+            let Spool { access, path, job } = &self.spool;
+            let directory = Arc::new(access.own_temp_directory(path, *job)?);
+            state.spool = Some(Arc::clone(&directory));
+            directory
         };
         state.spooled += 1;
         let name = format!("file-{}", state.spooled);
@@ -431,7 +430,7 @@ impl fmt::Debug for RemoteFile {
 }
 
 impl RemoteFile {
-    pub(super) fn name(&self) -> &str {
+    pub(super) fn shown(&self) -> &str {
         &self.shown
     }
 

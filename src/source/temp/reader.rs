@@ -92,13 +92,12 @@ impl Buffer {
         let mut idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |buffer: &(usize, &Vec<u8>)| buffer.1.capacity() >= wanted;
         let best = idle.iter().enumerate().filter(fits).min_by_key(|(_, idle)| idle.capacity());
-        let bytes = match best.map(|(place, _)| place) {
-            Some(place) => idle.swap_remove(place),
-            None => {
-                // Those that are too small would only add to it.
-                idle.clear();
-                Vec::with_capacity(wanted)
-            }
+        let bytes = if let Some((place, _)) = best {
+            idle.swap_remove(place)
+        } else {
+            // Those that are too small would only add to it.
+            idle.clear();
+            Vec::with_capacity(wanted)
         };
         drop(idle);
         let size = bytes.capacity() as u64;
