@@ -187,8 +187,9 @@ impl Exact {
         // The bytes from `kept` on are not yet copied, those from `from` on not yet looked at.
         let mut kept = open + 1;
         let mut from = kept;
+        let mut short = open > self.endless;
         let (end, step) = loop {
-            let Some(length) = self.find_quote(quote, open, &bytes[from..]) else {
+            let Some(length) = self.find_quote(quote, &mut short, &bytes[from..]) else {
                 self.endless = self.endless.min(open);
                 self.odd.get_or_insert(self.fields.len());
                 if !at_end {
@@ -238,11 +239,18 @@ impl Exact {
         step
     }
 
-    /// Returns where in `bytes`, which lie inside quotes, the first quote or escape stands.
-    fn find_quote(&self, quote: u8, open: usize, bytes: &[u8]) -> Option<usize> {
-        // What is known to lead nowhere is looked at no further than an empty field goes.
-        if open > self.endless {
-            return bytes.first().filter(|byte| **byte == quote).map(|_| 0);
+    /// Returns where in `bytes`, which lie inside quotes, the first quote or escape stands. What is
+    /// known to lead nowhere is looked at no further than an empty field goes (`short`), unless it is
+    /// the last line, which is taken as it is.
+    fn find_quote(&self, quote: u8, short: &mut bool, bytes: &[u8]) -> Option<usize> {
+        if *short {
+            if bytes.first() == Some(&quote) {
+                return Some(0);
+            }
+            if memchr(self.line_end, bytes).is_some() {
+                return None;
+            }
+            *short = false;
         }
         match self.escape {
             None => memchr(quote, bytes),

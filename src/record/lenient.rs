@@ -48,7 +48,10 @@ impl Reader {
         if self.has_wanted_fields() || swallowed && !fits {
             return Some(self.take(piece, (at, line, true), records, spans));
         }
+        // What is taken is read in full; a quote that nothing closes takes all there is.
+        let endless = std::mem::replace(&mut self.exact.endless, usize::MAX);
         self.exact.read(text, at, piece.at_end);
+        self.exact.endless = endless.min(self.exact.endless);
         Some(self.take(piece, (at, next, false), records, spans))
     }
 
