@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use wharf::plan::{Import, Plan};
-use wharf::source::redact_text;
-use wharf::syntax::parse;
+use wharf::source::{redact, redact_text};
+use wharf::syntax::{parse, print};
 
 use super::choices::Choices;
 use super::planning::Planning;
@@ -53,7 +53,9 @@ pub fn options(data: &[u8]) {
 
 /// Checks that the description of an import means the same import, unless secrets were cut from it.
 fn require_resumable(text: &str, import: &Import) {
-    if redact_text(text) != text {
+    let Ok(statement) = parse(text) else { return };
+    if redact_text(text) != text || print(&statement, &redact) != print(&statement, &str::to_owned)
+    {
         return;
     }
     let described = &import.description;

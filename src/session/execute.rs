@@ -41,7 +41,9 @@ impl Session {
 
     async fn run_text(&mut self, text: &str, events: &Events) -> Result<Outcome> {
         let statement = syntax::parse(text)?;
-        self.secrets = redact_text(text) != text;
+        // The record of a job has what is printed, from which more may be cut than from the text.
+        let printed = |redact: &dyn Fn(&str) -> String| syntax::print(&statement, redact);
+        self.secrets = redact_text(text) != text || printed(&redact) != printed(&str::to_owned);
         let planned = self.plan(&statement).await?;
         planned.notices.into_iter().for_each(|notice| events(Event::Notice(notice)));
         self.run_plan(planned.plan, events).await
