@@ -8,6 +8,7 @@ mod local;
 mod remote;
 #[cfg(test)]
 mod remote_tests;
+mod upload;
 mod waiting;
 
 use std::io::{self, Write};
@@ -15,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::local::{LocalFile, LocalOutput};
-use self::remote::{RemoteFile, RemoteOutput};
+use self::remote::RemoteOutput;
+use self::upload::RemoteFile;
 use super::access::Access;
 use super::failure::{io_error, wrap_error};
 use super::location::Location;

@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::join_all;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
+use super::upload::RemoteFile;
 use super::waiting::Waiting;
 use super::{exists, no_file};
 use crate::error::{Error, Result};
@@ -29,12 +29,6 @@ use crate::source::redact::redact;
 use crate::source::remote::{Patience, Retry};
 use crate::source::temp::{TempDirectory, TempFile, delete};
 
-/// The bytes of a part: the fewest that Amazon takes.
-const PART: usize = 5 << 20;
-
-/// After so many parts they become twice as long, since there must not be more than 10,000.
-const LONGER_AFTER: usize = 2000;
-
 /// How many parts are on their way at once.
 const UPLOADS: usize = 4;
 
@@ -46,18 +40,18 @@ const MEMORY: u64 = 32 << 20;
 
 /// A directory of another machine that files are written to.
 pub(super) struct RemoteOutput {
-    network: Arc<Network>,
-    folder: Arc<dyn Folder>,
-    names: Names,
+    pub(super) network: Arc<Network>,
+    pub(super) folder: Arc<dyn Folder>,
+    pub(super) names: Names,
     spool: Spool,
-    uploads: Arc<Semaphore>,
+    pub(super) uploads: Arc<Semaphore>,
     /// How many more bytes may wait in memory.
     memory: AtomicU64,
     state: Mutex<State>,
 }
 
 /// How files are called.
-struct Names {
+pub(super) struct Names {
     /// What stands before and behind the name of a file in its URL.
     around: [String; 2],
     /// Whether a name is encoded in requests.
@@ -65,12 +59,13 @@ struct Names {
 }
 
 impl Names {
-    fn key(&self, name: &str) -> String {
+    /// Returns what a file is called in requests.
+    pub(super) fn key(&self, name: &str) -> String {
         if self.encoded { encode(name.as_bytes()) } else { name.to_owned() }
     }
 
     /// Returns a file's name with its place, secrets redacted.
-    fn shown(&self, name: &str) -> String {
+    pub(super) fn shown(&self, name: &str) -> String {
         let [before, after] = &self.around;
         redact(&format!("{before}{}{after}", encode(name.as_bytes())))
     }
@@ -83,16 +78,17 @@ struct Spool {
     job: u64,
 }
 
+/// What is known of the files.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Files that are whole, by name.
-    whole: HashMap<String, Waiting>,
+    pub(super) whole: HashMap<String, Waiting>,
     /// Files in parts that are neither completed nor given up: the key of each, and its id.
-    begun: Vec<(String, String)>,
+    pub(super) begun: Vec<(String, String)>,
     /// The keys of files that are there, or may be.
     there: Vec<String>,
     /// Parts on their way of files that were given up.
-    given_up: Vec<JoinHandle<()>>,
+    pub(super) given_up: Vec<JoinHandle<()>>,
     spool: Option<Arc<TempDirectory>>,
     spooled: u64,
 }
@@ -171,7 +167,7 @@ impl RemoteOutput {
     }
 
     /// Held only for moments, also by the threads that make requests.
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -181,14 +177,7 @@ impl RemoteOutput {
 
     /// Starts a file.
     pub(super) fn create(self: &Arc<Self>, name: &str) -> RemoteFile {
-        RemoteFile {
-            output: Arc::clone(self),
-            name: name.to_owned(),
-            shown: self.names.shown(name),
-            buffer: Vec::new(),
-            size: 0,
-            sink: Sink::Memory,
-        }
+        RemoteFile::new(self, name)
     }
 
     /// Fails if there is a file of this name.
@@ -364,13 +353,13 @@ impl RemoteOutput {
     }
 
     /// Lets some bytes wait in memory, if there is room.
-    fn take_memory(&self, bytes: u64) -> bool {
+    pub(super) fn take_memory(&self, bytes: u64) -> bool {
         let less = |room: u64| room.checked_sub(bytes);
         self.memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
     /// Makes a file that waits on this machine.
-    fn spool(&self) -> Result<(Arc<TempDirectory>, String, TempFile)> {
+    pub(super) fn spool(&self) -> Result<(Arc<TempDirectory>, String, TempFile)> {
         let mut state = self.state();
         let directory = if let Some(directory) = &state.spool {
             Arc::clone(directory)
@@ -385,207 +374,6 @@ impl RemoteOutput {
         drop(state);
         let file = directory.create(&name)?;
         Ok((directory, name, file))
-    }
-}
-
-/// A file that is being written.
-pub(super) struct RemoteFile {
-    output: Arc<RemoteOutput>,
-    name: String,
-    shown: String,
-    /// What gathers.
-    buffer: Vec<u8>,
-    size: u64,
-    sink: Sink,
-}
-
-/// Where what has gathered goes.
-enum Sink {
-    /// Nowhere so far.
-    Memory,
-    Parts(Parts),
-    /// A file on this machine, with its directory and name.
-    Spool(Arc<TempDirectory>, String, TempFile),
-}
-
-/// Parts of a file, on their way or sent.
-struct Parts {
-    id: String,
-    count: usize,
-    tasks: Vec<JoinHandle<()>>,
-    sent: Arc<Mutex<Sent>>,
-}
-
-#[derive(Default)]
-struct Sent {
-    /// What the server calls each part.
-    ids: Vec<String>,
-    failure: Option<Failure>,
-}
-
-impl fmt::Debug for RemoteFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteFile").field("name", &self.shown).finish_non_exhaustive()
-    }
-}
-
-impl RemoteFile {
-    pub(super) fn shown(&self) -> &str {
-        &self.shown
-    }
-
-    /// Takes bytes; returns how many.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        let part = match &self.sink {
-            Sink::Parts(parts) => PART << (parts.count / LONGER_AFTER),
-            Sink::Memory | Sink::Spool(..) => PART,
-        };
-        let count = bytes.len().min(part.saturating_sub(self.buffer.len()).max(1));
-        self.buffer.extend_from_slice(&bytes[..count]);
-        self.size += count as u64;
-        if self.buffer.len() >= part {
-            self.pass_on()?;
-        }
-        Ok(count)
-    }
-
-    /// Passes on what has gathered.
-    fn pass_on(&mut self) -> Result {
-        if matches!(self.sink, Sink::Memory) {
-            self.sink = if self.output.folder.takes_parts() {
-                self.begin()?
-            } else {
-                let (directory, name, file) = self.output.spool()?;
-                Sink::Spool(directory, name, file)
-            };
-        }
-        let content = std::mem::take(&mut self.buffer);
-        match &mut self.sink {
-            Sink::Memory => Ok(()),
-            Sink::Spool(_, _, file) => std::io::Write::write_all(file, &content)
-                .map_err(|error| crate::source::io_error("write", &self.shown, &error)),
-            Sink::Parts(parts) => {
-                let key = self.output.names.key(&self.name);
-                parts.send(&self.output, key, Bytes::from(content))?;
-                self.check()
-            }
-        }
-    }
-
-    /// Starts to send parts.
-    fn begin(&self) -> Result<Sink> {
-        let key = self.output.names.key(&self.name);
-        let (output, patience) = (Arc::clone(&self.output), self.output.network.patience());
-        let begun = self.output.network.wait(async move {
-            let mut retry = Retry::new(patience, false);
-            loop {
-                match patience.wait(output.folder.begin(&key)).await.and_then(|result| result) {
-                    Ok(id) => {
-                        output.state().begun.push((key, id.clone()));
-                        return Ok(id);
-                    }
-                    Err(failure) => retry.pause(failure).await?,
-                }
-            }
-        })?;
-        let id = begun.map_err(|failure: Failure| failure.into_write_error(&self.shown))?;
-        Ok(Sink::Parts(Parts { id, count: 0, tasks: Vec::new(), sent: Arc::default() }))
-    }
-
-    /// Fails if a part could not be sent.
-    fn check(&self) -> Result {
-        let Sink::Parts(parts) = &self.sink else { return Ok(()) };
-        match parts.sent.lock().unwrap_or_else(PoisonError::into_inner).failure.take() {
-            Some(failure) => Err(failure.into_write_error(&self.shown)),
-            None => Ok(()),
-        }
-    }
-
-    /// Ends writing; returns the size.
-    pub(super) fn finish(mut self) -> Result<u64> {
-        let short = matches!(self.sink, Sink::Memory);
-        let waiting = if short && self.output.take_memory(self.size) {
-            Waiting::Memory(Bytes::from(std::mem::take(&mut self.buffer)))
-        } else {
-            if !self.buffer.is_empty() {
-                self.pass_on()?;
-            }
-            self.end()?
-        };
-        self.output.state().whole.insert(self.name.clone(), waiting);
-        Ok(self.size)
-    }
-
-    /// Waits until everything is in its place.
-    fn end(&mut self) -> Result<Waiting> {
-        match std::mem::replace(&mut self.sink, Sink::Memory) {
-            Sink::Memory => Err(Error::internal("a file went nowhere")),
-            Sink::Spool(directory, name, file) => {
-                file.finish()?;
-                Ok(Waiting::Spool { directory, name, size: self.size })
-            }
-            Sink::Parts(mut parts) => {
-                let tasks = std::mem::take(&mut parts.tasks);
-                let (id, sent) = (parts.id.clone(), Arc::clone(&parts.sent));
-                self.sink = Sink::Parts(parts);
-                self.output.network.wait(async move { join_all(tasks).await })?;
-                self.check()?;
-                let ids =
-                    std::mem::take(&mut sent.lock().unwrap_or_else(PoisonError::into_inner).ids);
-                Ok(Waiting::Parts { id, ids, size: self.size })
-            }
-        }
-    }
-}
-
-impl Parts {
-    /// Sends the next part, while the one behind it gathers.
-    fn send(&mut self, output: &Arc<RemoteOutput>, key: String, content: Bytes) -> Result {
-        let permits = Arc::clone(&output.uploads);
-        let permit = output
-            .network
-            .wait(permits.acquire_owned())?
-            .map_err(|_| Error::internal("the uploads of a file ended early"))?;
-        let number = self.count;
-        self.count += 1;
-        self.tasks.retain(|task| !task.is_finished());
-        let (sent, id) = (Arc::clone(&self.sent), self.id.clone());
-        let (folder, patience) = (Arc::clone(&output.folder), output.network.patience());
-        self.tasks.push(spawn(async move {
-            let silence = patience.for_sending(content.len());
-            let mut retry = Retry::new(patience, true);
-            let result = loop {
-                let request = folder.put_part((&key, &id), number, content.clone());
-                match silence.wait(request).await.and_then(|result| result) {
-                    Ok(part) => break Ok(part),
-                    Err(failure) => match retry.pause(failure).await {
-                        Ok(()) => {}
-                        Err(failure) => break Err(failure),
-                    },
-                }
-            };
-            let mut sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
-            match result {
-                Ok(part) => {
-                    let most = sent.ids.len().max(number + 1);
-                    sent.ids.resize(most, String::new());
-                    sent.ids[number] = part;
-                }
-                Err(failure) => {
-                    sent.failure.get_or_insert(failure);
-                }
-            }
-            drop(permit);
-        })?);
-        Ok(())
-    }
-}
-
-impl Drop for RemoteFile {
-    fn drop(&mut self) {
-        if let Sink::Parts(parts) = &mut self.sink {
-            self.output.state().given_up.append(&mut parts.tasks);
-        }
     }
 }
 
