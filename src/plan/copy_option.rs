@@ -157,6 +157,7 @@ impl<'a> CopyOptions<'a> {
             let meant = of_import(option)?;
             let known = match &meant {
                 None | Some(("delimiter" | "nullif", _)) => true,
+                Some(("quote" | "escape", value)) => value.as_ref().is_some_and(|it| it.is_ascii()),
                 Some((name, value)) => *name == "header" && value.as_deref() == Some("skip"),
             };
             if !known {
@@ -168,7 +169,14 @@ impl<'a> CopyOptions<'a> {
         let null = layout.null.unwrap_or_default();
         let text = match format {
             Format::Csv => {
-                TextFormat::Csv(Dialect { delimiter: layout.delimiter, ..Dialect::default() })
+                let quote = self.quote.unwrap_or('"');
+                let escape = self.escape.filter(|escape| *escape != quote);
+                TextFormat::Csv(Dialect {
+                    delimiter: layout.delimiter,
+                    quote: u8::try_from(quote).ok(),
+                    escape: escape.and_then(|escape| u8::try_from(escape).ok()),
+                    ..Dialect::default()
+                })
             }
             Format::Text => TextFormat::PgCopy(PgCopyFormat {
                 delimiter: layout.delimiter,
