@@ -12,6 +12,9 @@ use super::records::{Records, Spans, set_bit};
 /// How many quotes of a record are taken for text, one after the other.
 const MOST_LITERAL: usize = 4;
 
+/// The bytes end where the next ones tell what a quote means.
+struct Unclear;
+
 impl Reader {
     /// Reads the record at `at` into `records`; returns where the next line starts, or `None` if more
     /// bytes are needed.
@@ -31,8 +34,8 @@ impl Reader {
             // Nothing closes the quote: the line is all there is of the record.
             self.exact.next_line(text, at, piece.at_end)?;
             let next = match self.read_with_literal_quotes(text, at, piece.at_end) {
-                Some(next) => next,
-                None => self.exact.read_line(text, at),
+                Ok(Some(next)) => next,
+                Ok(None) | Err(Unclear) => self.exact.read_line(text, at),
             };
             return Some(self.take(piece, (at, next, true), records, spans));
         };
@@ -41,8 +44,10 @@ impl Reader {
         if fits && !swallowed || self.exact.odd.is_none() && !self.may_be_split() {
             return Some(self.take(piece, (at, next, false), records, spans));
         }
-        if let Some(next) = self.read_with_literal_quotes(text, at, piece.at_end) {
-            return Some(self.take(piece, (at, next, true), records, spans));
+        match self.read_with_literal_quotes(text, at, piece.at_end) {
+            Ok(Some(next)) => return Some(self.take(piece, (at, next, true), records, spans)),
+            Ok(None) => {}
+            Err(Unclear) => return None,
         }
         let line = self.exact.read_line(text, at);
         if self.has_wanted_fields() || swallowed && !fits {
@@ -57,8 +62,13 @@ impl Reader {
 
     /// Reads the record at `at` with the quotes that look wrong as text; returns where the next line
     /// starts if that gives the wanted number of fields.
-    fn read_with_literal_quotes(&mut self, text: &[u8], at: usize, at_end: bool) -> Option<usize> {
-        let mut found = None;
+    fn read_with_literal_quotes(
+        &mut self,
+        text: &[u8],
+        at: usize,
+        at_end: bool,
+    ) -> Result<Option<usize>, Unclear> {
+        let mut found = Ok(None);
         while let Some(odd) = self.exact.odd.filter(|_| self.exact.literal.len() < MOST_LITERAL) {
             self.exact.literal.push(odd);
             let outcome = self.exact.read(text, at, at_end);
@@ -66,7 +76,11 @@ impl Reader {
                 && !self.exact.swallows_lines(text, at, next)
                 && self.has_wanted_fields()
             {
-                found = Some(next);
+                found = Ok(Some(next));
+                break;
+            }
+            if outcome == Outcome::Incomplete && self.exact.odd.is_none() {
+                found = Err(Unclear);
                 break;
             }
         }
