@@ -42,3 +42,23 @@ fn options_hold_for_their_seeds() {
 fn dump_holds_for_its_seeds() {
     run("dump", super::dump);
 }
+
+/// Texts of bytes that structure CSV, the same in every run; `WHARF_RANDOM_TEXTS` says how many.
+#[test]
+fn csv_holds_for_random_texts() {
+    let wanted = std::env::var("WHARF_RANDOM_TEXTS").ok().and_then(|text| text.parse().ok());
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as usize
+    };
+    for _ in 0..wanted.unwrap_or(3_000) {
+        let mut text: Vec<u8> = (0..9).map(|_| (next() & 0xff) as u8).collect();
+        let length = next() % 60;
+        text.extend((0..length).map(|_| b"\"\"\"\"'',,,,\n\n\n\r\r\\#b "[next() % 19]));
+        let checked = std::panic::catch_unwind(|| super::csv(&text));
+        assert!(checked.is_ok(), "{text:?}");
+    }
+}

@@ -79,6 +79,8 @@ pub(super) struct Exact {
     /// A quoted field that starts here or later is not closed in the bytes read: so it was when an
     /// earlier one was looked for.
     pub(super) endless: usize,
+    /// Where the bytes ended that were looked at for it.
+    endless_until: usize,
     /// The fields of the last record.
     pub(super) fields: Vec<Field>,
     /// The text of its fields that held doubled quotes.
@@ -100,6 +102,7 @@ impl Exact {
             literal: Vec::new(),
             odd: None,
             endless: usize::MAX,
+            endless_until: 0,
             fields: Vec::new(),
             unescaped: Vec::new(),
             swallowed: false,
@@ -130,6 +133,7 @@ impl Exact {
         self.unescaped.clear();
         self.swallowed = false;
         self.odd = None;
+        self.look_further(bytes, at_end);
         loop {
             let step = match self.quote {
                 Some(quote)
@@ -191,6 +195,7 @@ impl Exact {
         let (end, step) = loop {
             let Some(length) = self.find_quote(quote, &mut short, &bytes[from..]) else {
                 self.endless = self.endless.min(open);
+                self.endless_until = bytes.len();
                 self.odd.get_or_insert(self.fields.len());
                 if !at_end {
                     return Step::Incomplete;
@@ -237,6 +242,24 @@ impl Exact {
             }
         });
         step
+    }
+
+    /// Forgets that quoted fields are not closed if one may be in the bytes that are new.
+    fn look_further(&mut self, bytes: &[u8], at_end: bool) {
+        let Some(quote) = self.quote.filter(|_| self.endless < usize::MAX) else { return };
+        if bytes.len() <= self.endless_until {
+            return;
+        }
+        // What a quote before their end means could hang on the new bytes.
+        let mut from = self.endless_until.saturating_sub(self.delimiter.len().max(2));
+        while let Some(length) = memchr(quote, &bytes[from..]) {
+            from += length + 1;
+            if self.after_quote(bytes, from, at_end).is_some() {
+                self.endless = usize::MAX;
+                return;
+            }
+        }
+        self.endless_until = bytes.len();
     }
 
     /// Returns where in `bytes`, which lie inside quotes, the first quote or escape stands. What is

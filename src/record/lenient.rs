@@ -6,13 +6,13 @@
 //! wanted number of fields is taken. Otherwise the record is filled up or cut.
 
 use super::exact::Outcome;
-use super::reader::{LONGEST_RECORD, Piece, Reader};
+use super::reader::{Piece, Reader};
 use super::records::{Records, Spans, set_bit};
 
 /// How many quotes of a record are taken for text, one after the other.
 const MOST_LITERAL: usize = 4;
 
-/// The bytes end where the next ones tell what a quote means.
+/// The bytes end where it cannot be told what a quote means.
 struct Unclear;
 
 impl Reader {
@@ -25,18 +25,15 @@ impl Reader {
         records: &mut Records,
         spans: &mut Spans,
     ) -> Option<usize> {
-        let text = piece.text();
-        let outcome = self.exact.read(text, at, piece.at_end);
-        let Outcome::Record(next) = outcome else {
-            if piece.end - at <= LONGEST_RECORD {
-                return None;
-            }
-            // Nothing closes the quote: the line is all there is of the record.
-            self.exact.next_line(text, at, piece.at_end)?;
-            let next = match self.read_with_literal_quotes(text, at, piece.at_end) {
-                Ok(Some(next)) => next,
-                Ok(None) | Err(Unclear) => self.exact.read_line(text, at),
-            };
+        let deciding = piece.deciding(at);
+        let (text, at_end) = deciding.unwrap_or((piece.text(), piece.at_end));
+        let Outcome::Record(next) = self.exact.read(text, at, at_end) else {
+            // Nothing closes the quote: the line is all there is of the record, however long it is.
+            deciding?;
+            let line = self.exact.next_line(piece.text(), at, piece.at_end)?;
+            let text = &piece.text()[..line.max(text.len())];
+            let found = self.read_with_literal_quotes((text, false), at, true);
+            let next = found.ok().flatten().unwrap_or_else(|| self.exact.read_line(text, at));
             return Some(self.take(piece, (at, next, true), records, spans));
         };
         let swallowed = self.exact.swallows_lines(text, at, next);
@@ -44,10 +41,9 @@ impl Reader {
         if fits && !swallowed || self.exact.odd.is_none() && !self.may_be_split() {
             return Some(self.take(piece, (at, next, false), records, spans));
         }
-        match self.read_with_literal_quotes(text, at, piece.at_end) {
-            Ok(Some(next)) => return Some(self.take(piece, (at, next, true), records, spans)),
-            Ok(None) => {}
-            Err(Unclear) => return None,
+        let found = self.read_with_literal_quotes((text, at_end), at, deciding.is_some()).ok()?;
+        if let Some(next) = found {
+            return Some(self.take(piece, (at, next, true), records, spans));
         }
         let line = self.exact.read_line(text, at);
         if self.has_wanted_fields() || swallowed && !fits {
@@ -55,18 +51,19 @@ impl Reader {
         }
         // What is taken is read in full; a quote that nothing closes takes all there is.
         let endless = std::mem::replace(&mut self.exact.endless, usize::MAX);
-        self.exact.read(text, at, piece.at_end);
+        self.exact.read(text, at, at_end);
         self.exact.endless = endless.min(self.exact.endless);
         Some(self.take(piece, (at, next, false), records, spans))
     }
 
-    /// Reads the record at `at` with the quotes that look wrong as text; returns where the next line
-    /// starts if that gives the wanted number of fields.
+    /// Reads the record at `at` of a text, which the file ends with or not, with the quotes that look
+    /// wrong as text; returns where the next line starts if that gives the wanted number of fields. More
+    /// bytes of the text are waited for unless these are all that decide.
     fn read_with_literal_quotes(
         &mut self,
-        text: &[u8],
+        (text, at_end): (&[u8], bool),
         at: usize,
-        at_end: bool,
+        all: bool,
     ) -> Result<Option<usize>, Unclear> {
         let mut found = Ok(None);
         while let Some(odd) = self.exact.odd.filter(|_| self.exact.literal.len() < MOST_LITERAL) {
@@ -79,7 +76,7 @@ impl Reader {
                 found = Ok(Some(next));
                 break;
             }
-            if outcome == Outcome::Incomplete && self.exact.odd.is_none() {
+            if outcome == Outcome::Incomplete && !all {
                 found = Err(Unclear);
                 break;
             }

@@ -67,6 +67,17 @@ impl<'a> Piece<'a> {
         &self.bytes[..self.end]
     }
 
+    /// Returns the bytes that decide what a record at `at` is, of which at most `LONGEST_RECORD` are its
+    /// own, and whether the file ends with them; `None` if more are needed to be sure. So it does not
+    /// depend on where pieces end.
+    pub(super) fn deciding(self, at: usize) -> Option<(&'a [u8], bool)> {
+        if self.end - at > LONGEST_RECORD {
+            Some((&self.bytes[..at + LONGEST_RECORD], false))
+        } else {
+            self.at_end.then_some((self.text(), true))
+        }
+    }
+
     /// Returns `at`, or the end of the bytes if nothing but the lone carriage return is left.
     pub(super) fn consumed(self, at: usize) -> usize {
         if at >= self.end { self.bytes.len() } else { at }
@@ -140,7 +151,8 @@ impl Reader {
     /// follow if `at_end`. Returns where the next line starts that was not read, or the record that
     /// is not whole: everything before it is consumed, comments and blank lines included. One extra
     /// empty field at the end of a record is dropped; any other difference from the wanted number
-    /// is an error, unless the dialect is lenient. On an error `records` holds the good records before the wrong one.
+    /// is an error, unless the dialect is lenient. On an error `records` holds the good records before
+    /// the wrong one.
     #[expect(clippy::too_many_arguments, reason = "offsets and counts that change with each call")]
     pub fn read(
         &mut self,
@@ -232,8 +244,10 @@ impl Reader {
         if self.dialect.lenient {
             return Ok(self.take_leniently(piece, at, records, spans));
         }
-        let error = match self.read_exactly(piece, at, records.count) {
-            Ok(None) if self.leave_out && piece.end - at > LONGEST_RECORD => {
+        let within = if self.leave_out { piece.deciding(at) } else { None };
+        let (text, at_end) = within.unwrap_or((piece.text(), piece.at_end));
+        let error = match self.read_exactly((text, at_end), at, records.count) {
+            Ok(None) if within.is_some() => {
                 RecordError::at(records.count, at, at, RecordFault::Endless)
             }
             Ok(None) => return Ok(None),
@@ -276,7 +290,7 @@ impl Reader {
         let Ok(at) = self.skip_lines(piece, start, usize::MAX) else {
             return Ok(None);
         };
-        let Some(next) = self.read_exactly(piece, at, 0)? else {
+        let Some(next) = self.read_exactly((piece.text(), at_end), at, 0)? else {
             return Ok(None);
         };
         let exact = &self.exact;
@@ -333,20 +347,20 @@ impl Reader {
         }
     }
 
-    /// Reads the record at `at` into `self.exact`; returns where the next line starts, or `None` if
-    /// the record is not whole.
+    /// Reads the record at `at` of a text, which the file ends with or not, into `self.exact`; returns
+    /// where the next line starts, or `None` if the record is not whole.
     pub(super) fn read_exactly(
         &mut self,
-        piece: Piece<'_>,
+        (text, at_end): (&[u8], bool),
         at: usize,
         record: usize,
     ) -> Result<Option<usize>, RecordError> {
-        let (offset, bare) = match self.exact.read(piece.text(), at, piece.at_end) {
+        let (offset, bare) = match self.exact.read(text, at, at_end) {
             Outcome::Record(next) => return Ok(Some(next)),
             Outcome::Incomplete => return Ok(None),
             Outcome::Fault { offset, bare } => (offset, bare),
         };
-        let before = &piece.bytes[at..offset];
+        let before = &text[at..offset];
         let lines = count_line_ends(before, self.dialect.line_end());
         let line = memrchr(self.dialect.line_end(), before).map_or(0, |newline| newline + 1);
         let column = count_characters(&before[line..]);
