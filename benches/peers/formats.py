@@ -170,8 +170,9 @@ def main() -> None:
     sizes = ", ".join(f"{kind} {file.stat().st_size / 1e6:.0f} MB" for kind, file in paths.items())
     told = machine(directory)
     heading = (f"lineitem at scale factor {options.scale:g}: {sizes}; {options.rounds} rounds "
-               f"in turn, {3 * options.rounds} of CSV, on {told['date']}.\nMachine: {told['processor']}; {told['memory']} of memory; "
-               f"{told['disk']}; {told['kernel']}.\n"
+               f"in turn, {3 * options.rounds} of CSV, on {told['date']}.\n"
+               f"Machine: {told['processor']}; {told['memory']} of memory; {told['disk']}; "
+               f"{told['kernel']}.\n"
                f"Versions: {wharf.version()}, {duckdb.version()}. All tables hold the same rows.")
     text, faults = page(runs, heading)
     options.page.write_text(before + BEGIN + text + END + after)
