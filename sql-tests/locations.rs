@@ -45,10 +45,10 @@ mod servers;
 mod store;
 #[path = "locations/temp_faults.rs"]
 mod temp_faults;
-#[path = "locations/temp_refusals.rs"]
-mod temp_refusals;
 #[path = "locations/temp_server.rs"]
 mod temp_server;
+#[path = "locations/write_refusals.rs"]
+mod write_refusals;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
@@ -124,14 +124,12 @@ fn collect(servers: &Arc<Servers>, rewrite: bool) -> Collected {
             refusal.check(servers);
         });
     }
-    for refusal in temp_refusals::TEMP_REFUSALS {
+    for refusal in write_refusals::WRITE_REFUSALS {
         all.add(format!("temp_refusal/{}", refusal.name), refusal.programs, |servers| {
-            refusal.check(servers);
+            refusal.check_temp(servers);
         });
-    }
-    for refusal in exports::EXPORT_REFUSALS {
         all.add(format!("export_refusal/{}", refusal.name), refusal.programs, |servers| {
-            refusal.check(servers);
+            refusal.check_export(servers);
         });
     }
     for canary in canary::CANARIES {

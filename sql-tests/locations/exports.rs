@@ -1,13 +1,8 @@
-//! Every scheme takes what EXPORT and COPY TO write, whole or not at all, and gives it back; places that
-//! take nothing are refused.
+//! Every scheme takes what EXPORT and COPY TO write, whole or not at all, and gives it back.
 
-use crate::program::Program;
 use crate::scene::{GATE, Scene, import, import_with, quoted};
-use crate::servers::{BUCKET, Servers};
+use crate::servers::Servers;
 use crate::store::Store;
-
-/// What must not be shown.
-const SECRET: &str = "canary";
 
 /// Returns the URL of a file in a directory for what is written.
 fn file(store: Store, servers: &Servers, directory: &str, name: &str) -> String {
@@ -169,109 +164,4 @@ pub(crate) fn export_of_a_failure(store: Store, servers: &Servers) {
     scene.require_no_temp();
     let shown = scene.run(&["SHOW JOBS"]);
     assert!(shown.out.contains(",failed,"), "{}", shown.out);
-}
-
-/// A place that takes no files, and how it is refused.
-pub(crate) struct ExportRefusal {
-    /// Its name in the name of the test.
-    pub(crate) name: &'static str,
-    /// The programs that it needs.
-    pub(crate) programs: &'static [Program],
-    url: fn(&Servers) -> String,
-    code: &'static str,
-    words: &'static [&'static str],
-}
-
-/// The places.
-pub(crate) const EXPORT_REFUSALS: &[ExportRefusal] = &[
-    ExportRefusal {
-        name: "nobody_listens",
-        programs: &[],
-        url: |_| "http://ada:canary@127.0.0.1:1/out?key=canary".into(),
-        code: "08001",
-        words: &["no connection to the server"],
-    },
-    ExportRefusal {
-        name: "host_not_allowed",
-        programs: &[],
-        url: |_| "http://ada:canary@169.254.169.254/out?key=canary".into(),
-        code: "42501",
-        words: &["must not be reached"],
-    },
-    ExportRefusal {
-        name: "http_reads_only",
-        programs: &[Program::Nginx],
-        url: |servers| format!("http://{}/parts?key=canary", servers.web().address),
-        code: "42501",
-        words: &["does not let files be written and deleted there (405 ", "dav_methods PUT DELETE"],
-    },
-    ExportRefusal {
-        name: "http_forbidden",
-        programs: &[Program::Nginx],
-        url: |servers| format!("http://{}/forbidden/out?key=canary", servers.web().address),
-        code: "42501",
-        words: &["access denied (403 Forbidden)"],
-    },
-    ExportRefusal {
-        name: "s3_without_bucket",
-        programs: &[Program::Moto, Program::Python],
-        url: |servers| {
-            let there = format!("s3://{BUCKET}/");
-            Store::S3.temp(servers, "none").replace(&there, "s3://nobodys-bucket/")
-        },
-        code: "58P01",
-        words: &["the bucket does not exist"],
-    },
-    ExportRefusal {
-        name: "azure_without_container",
-        programs: &[Program::Azurite, Program::Python],
-        url: |servers| {
-            let there = format!("azure://{BUCKET}/");
-            Store::Azure.temp(servers, "none").replace(&there, "azure://nobodys/")
-        },
-        code: "58P01",
-        words: &["the container does not exist"],
-    },
-    ExportRefusal {
-        name: "azure_wrong_key",
-        programs: &[Program::Azurite, Program::Python],
-        url: |servers| {
-            let url = Store::Azure.temp(servers, "none");
-            url.replace("AZURE_ACCOUNT_KEY=hash", "AZURE_ACCOUNT_KEY=Y2FuYXJ5")
-        },
-        code: "42501",
-        words: &["access denied (403 "],
-    },
-];
-
-impl ExportRefusal {
-    /// Checks it, with EXPORT and with COPY TO, and with a file that is there and one that is not.
-    pub(crate) fn check(&self, servers: &Servers) {
-        let scene = Scene::new();
-        let url = (self.url)(servers);
-        let end = url.find('?').unwrap_or(url.len());
-        let file = format!("{}/file.csv{}", &url[..end], &url[end..]);
-        for overwrite in ["", " WITH overwrite"] {
-            let export = format!("EXPORT INTO CSV {}{overwrite} FROM SELECT 1", quoted(&url));
-            let copy = format!(
-                "COPY (SELECT 1) TO {}{}",
-                quoted(&file),
-                match overwrite {
-                    "" => "",
-                    _ => " WITH (OVERWRITE)",
-                }
-            );
-            for statement in [export, copy] {
-                let ended = scene.run(&[GATE, &statement]);
-                ended.require_refused(self.code, self.words);
-                scene.require_nothing_left();
-                let shown = format!("{}{}", ended.out, ended.err);
-                assert!(shown.contains("\nHINT: "), "there is no hint: {shown}");
-                let jobs = scene.run(&["SHOW JOBS"]);
-                let shown = format!("{shown}{}{}", jobs.out, jobs.err);
-                assert!(!shown.contains(SECRET), "a secret is shown: {shown}");
-                assert!(!shown.contains("Y2FuYXJ5"), "a secret is shown: {shown}");
-            }
-        }
-    }
 }
