@@ -161,13 +161,14 @@ impl Input {
         if let Some(error) = self.failed.lock().ok().and_then(|mut failed| failed.take()) {
             return error;
         }
-        if let Some(codec) = why.split("Disabled feature at compile time: ").nth(1) {
-            let codec = if codec == "flate2" { "gzip" } else { codec };
+        // LZO: its library has a licence that asks for the source of what uses it.
+        if let Some((_, codec)) = why.split_once("The codec type ") {
+            let codec = codec.split(' ').next().unwrap_or_default().to_lowercase();
             return Error::new(
                 SqlState::FEATURE_NOT_SUPPORTED,
                 format!("pages compressed by {codec} are not supported: \"{}\"", self.name),
             )
-            .hint("Write the file with snappy, zstd, lz4 or no compression.");
+            .hint("Write the file with snappy, gzip, zstd, lz4, brotli or no compression.");
         }
         Error::new(
             SqlState::BAD_COPY_FILE_FORMAT,
