@@ -94,7 +94,7 @@ fn tokenise(criterion: &mut Criterion) {
         let text = write_rows(form);
         let mut group = criterion.benchmark_group(form.name);
         group.throughput(Throughput::Bytes(text.len() as u64)).sample_size(10);
-        let dialect = Dialect { delimiter: form.delimiter, ..Dialect::default() };
+        let dialect = Dialect { delimiter: form.delimiter.into(), ..Dialect::default() };
         let mut records = Records::new();
         let mut reader = Reader::new(dialect.clone(), COLUMNS);
         group.bench_function("wharf", |b| b.iter(|| read(&mut reader, &text, &mut records)));

@@ -1,7 +1,7 @@
 //! The reader of CSV: whatever the bytes, the dialect and the pieces, it gives what the exact reader
 //! gives for the whole.
 
-use wharf::record::{Dialect, Reader, Records, count_lines};
+use wharf::record::{Delimiter, Dialect, Reader, Records, count_lines};
 
 use super::choices::Choices;
 
@@ -25,7 +25,11 @@ struct Feeding {
 pub fn csv(data: &[u8]) {
     let mut choices = Choices::new(data);
     let dialect = Dialect {
-        delimiter: choices.one_of(&[',', '\t', '|', ';', 'a', '"', ' ', '\u{2713}', '\0', '\n']),
+        delimiter: Delimiter::new(
+            choices
+                .one_of(&[",", "\t", "|", ";", "a", "\"", " ", "\u{2713}", "\0", "\n", ", ", "aa"]),
+        )
+        .unwrap_or(','.into()),
         comment: choices.one_of(&[
             None,
             Some('#'),

@@ -172,7 +172,7 @@ impl<'a> CopyOptions<'a> {
                 let quote = self.quote.unwrap_or('"');
                 let escape = self.escape.filter(|escape| *escape != quote);
                 TextFormat::Csv(Dialect {
-                    delimiter: layout.delimiter,
+                    delimiter: layout.delimiter.into(),
                     quote: u8::try_from(quote).ok(),
                     escape: escape.and_then(|escape| u8::try_from(escape).ok()),
                     ..Dialect::default()

@@ -1,5 +1,6 @@
 //! How data files are written: what all formats share, and what each format adds.
 
+use crate::record::Delimiter;
 use crate::source::TextEncoding;
 
 /// A format that IMPORT reads.
@@ -133,8 +134,8 @@ impl FormatKind {
 /// How CSV files are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvFormat {
-    /// The character between fields.
-    pub delimiter: char,
+    /// What stands between fields.
+    pub delimiter: Delimiter,
     /// The character that starts a comment line.
     pub comment: Option<char>,
     /// Whether a quote where none may be is an error.
@@ -156,7 +157,7 @@ pub struct CsvFormat {
 impl Default for CsvFormat {
     fn default() -> Self {
         Self {
-            delimiter: ',',
+            delimiter: Delimiter::from(','),
             comment: None,
             strict_quotes: false,
             quote: Some(b'"'),

@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(import.files, ["f.csv"]);
         assert_eq!(import.temp.as_deref(), Some("tmp"));
         let FormatKind::Csv(csv) = &import.format.kind else { panic!("no CSV") };
-        assert_eq!(csv.delimiter, '|');
+        assert_eq!(csv.delimiter, '|'.into());
         assert_eq!(import.format.nullif, None);
     }
 

@@ -12,6 +12,7 @@ use super::{
     ImportMode, NamedFormat, OnError, PgCopyFormat, RejectTarget, Tolerance,
 };
 use crate::error::{Error, Notice, Result, SqlState};
+use crate::record::Delimiter;
 use crate::source::{Location, TextEncoding};
 use crate::syntax::ast::{OptionPair, Value, ValueKind};
 
@@ -23,6 +24,8 @@ pub(super) struct Options {
     pub schema_uri: Option<Value>,
     /// Where rows go that are left out, with the place of the literal.
     pub reject: Option<Value>,
+    /// A delimiter that only lenient reading takes, with the place of the literal.
+    wide_delimiter: Option<Value>,
     /// How the files are written.
     pub format: DataFormat,
     /// What CSV alone needs to know.
@@ -150,11 +153,8 @@ const OPTIONS: &[Spec] = &[
         of: CSV,
         takes: Takes::Char,
         default: "','",
-        doc: "the character between fields",
-        set: |options, value| {
-            options.csv.delimiter = single_character("comma", value)?.unwrap_or(',');
-            Ok(())
-        },
+        doc: "the character between fields; with lenient up to four bytes",
+        set: set_delimiter,
     },
     Spec {
         name: "comment",
@@ -272,6 +272,7 @@ const OPTIONS: &[Spec] = &[
               not go with strict_quotes",
         set: |options, value| {
             options.csv.lenient = true;
+            options.wide_delimiter = None;
             if options.csv.strict_quotes {
                 return Err(invalid("lenient cannot be combined with strict_quotes", value)
                     .hint("Leave out one of them."));
@@ -525,6 +526,7 @@ impl Given<'_> {
         if let Some(problem) = options.avro.problem() {
             return Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, problem));
         }
+        single_delimiter(options.wide_delimiter.as_ref())?;
         options.finish(format);
         Ok(options)
     }
@@ -537,6 +539,7 @@ impl Options {
             temp: None,
             schema_uri: None,
             reject: None,
+            wide_delimiter: None,
             format: DataFormat {
                 nullif: None,
                 decompress: Decompress::Auto,
@@ -604,22 +607,48 @@ fn single_character(name: &str, value: &Value) -> Result<Option<char>> {
         let error = invalid(&format!("invalid {name} value: must be only one character"), value);
         return Err(match value.text.as_str() {
             "\\t" => error.hint("Write a tab as e'\\t'."),
+            text if name == "comma" && Delimiter::new(text).is_some() => {
+                error.hint("With the option lenient, a delimiter may have several characters.")
+            }
             _ => error,
         });
     }
-    if matches!(first, '\n' | '\r' | '\0' | '"') {
+    if unusable_in_csv(first) {
         return Err(invalid_in_csv(value)
             .detail("A line break, a NUL or a quote cannot separate fields or start a comment."));
     }
     Ok(Some(first))
 }
 
-/// Refuses a comment character that is the delimiter too.
+/// Sets the delimiter; several characters are one for lenient reading alone.
+fn set_delimiter(options: &mut Options, value: &Value) -> Result {
+    let several = value.text.chars().count() > 1;
+    options.csv.delimiter = match Delimiter::new(&value.text) {
+        Some(delimiter) if several && !value.text.contains(unusable_in_csv) => {
+            options.wide_delimiter = Some(value.clone());
+            delimiter
+        }
+        _ => single_character("comma", value)?.unwrap_or(',').into(),
+    };
+    Ok(())
+}
+
+/// Refuses a delimiter of several characters.
+fn single_delimiter(wide: Option<&Value>) -> Result {
+    wide.map_or(Ok(()), |value| single_character("comma", value).map(|_| ()))
+}
+
+/// Refuses a comment character that the delimiter starts with.
 fn differ(format: &CsvFormat, value: &Value) -> Result {
-    if format.comment == Some(format.delimiter) {
+    if format.comment.is_some_and(|comment| format.delimiter.as_str().starts_with(comment)) {
         return Err(invalid_in_csv(value).detail("The delimiter and the comment must differ."));
     }
     Ok(())
+}
+
+/// Returns whether a character can neither separate fields nor start a comment.
+fn unusable_in_csv(character: char) -> bool {
+    matches!(character, '\n' | '\r' | '\0' | '"')
 }
 
 fn invalid_in_csv(value: &Value) -> Error {
@@ -753,7 +782,7 @@ fn single_byte(name: &str, value: &Value) -> Result<Option<u8>> {
 
 /// Refuses a quote or an escape that is the delimiter or the comment too.
 fn apart_from_others(name: &str, byte: u8, format: &CsvFormat, value: &Value) -> Result {
-    let other = if format.delimiter == char::from(byte) {
+    let other = if format.delimiter.as_str().as_bytes().contains(&byte) {
         "delimiter"
     } else if format.comment == Some(char::from(byte)) {
         "comment"
@@ -876,10 +905,10 @@ mod tests {
 
     #[test]
     fn reads_each_option() {
-        check_csv("delimiter = '|'", |format| format.delimiter == '|');
-        check_csv("delimiter = e'\\t'", |format| format.delimiter == '\t');
-        check_csv("delimiter = ''", |format| format.delimiter == ',');
-        check_csv("delimiter = '\u{2713}'", |format| format.delimiter == '\u{2713}');
+        check_csv("delimiter = '|'", |format| format.delimiter == '|'.into());
+        check_csv("delimiter = e'\\t'", |format| format.delimiter == '\t'.into());
+        check_csv("delimiter = ''", |format| format.delimiter == ','.into());
+        check_csv("delimiter = '\u{2713}'", |format| format.delimiter == '\u{2713}'.into());
         check_csv("comment = '#'", |format| format.comment == Some('#'));
         check_csv("comment = ''", |format| format.comment.is_none());
         check_csv("quote = ''''", |format| format.quote == Some(b'\''));

@@ -6,7 +6,7 @@ use super::{Dialect, Reader, RecordError, RecordFault, Records, strip_bom};
 
 /// Returns `delimiter`, no comment, lazy quotes.
 fn delimited(delimiter: char) -> Dialect {
-    Dialect { delimiter, ..Dialect::default() }
+    Dialect { delimiter: delimiter.into(), ..Dialect::default() }
 }
 
 fn strict() -> Dialect {
@@ -74,7 +74,7 @@ fn check_error(dialect: &Dialect, text: &str, fields: usize, good: usize, messag
 
 #[test]
 fn d1_the_options_file_of_cockroachdb() {
-    let dialect = Dialect { delimiter: '|', comment: Some('#'), ..Dialect::default() };
+    let dialect = Dialect { delimiter: '|'.into(), comment: Some('#'), ..Dialect::default() };
     let text = "1|2\n# second value should be null\n2|N\n# delimiter at EOL is allowed\n3|blah|\n\
                 4|\"quoted \"\" line\"\n5|\"quoted \"\" line\n\"\n6|\"quoted \"\" line\n\"|\n\
                 7|\"quoted \"\" line\n# with comment\n\"\n8|lazy \" quotes|\n9|\"lazy \"quotes\"|\n\

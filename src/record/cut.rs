@@ -49,7 +49,7 @@ struct Walk {
 impl Walk {
     fn new(dialect: &Dialect) -> Self {
         Self {
-            delimiter: Mark::new(Some(dialect.delimiter)),
+            delimiter: dialect.delimiter.mark(),
             comment: Mark::new(dialect.comment),
             quote: dialect.quote,
             escape: dialect.escape.filter(|escape| Some(*escape) != dialect.quote),

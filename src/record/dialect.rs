@@ -1,5 +1,7 @@
 //! How a CSV file is written: its delimiter, its comment character, its quote and what escapes it.
 
+use std::fmt;
+
 use super::error::{RecordError, RecordFault};
 
 /// The quote unless another is given.
@@ -8,8 +10,8 @@ const QUOTE: u8 = b'"';
 /// How a CSV file is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {
-    /// The character between fields.
-    pub delimiter: char,
+    /// What stands between fields.
+    pub delimiter: Delimiter,
     /// A line that starts with this character where a record could start is passed over.
     pub comment: Option<char>,
     /// Refuses a quote that is neither around a field nor doubled inside one.
@@ -30,7 +32,7 @@ pub struct Dialect {
 impl Default for Dialect {
     fn default() -> Self {
         Self {
-            delimiter: ',',
+            delimiter: Delimiter::from(','),
             comment: None,
             strict_quotes: false,
             quote: Some(QUOTE),
@@ -54,15 +56,71 @@ impl Dialect {
     /// means none.
     pub fn check(&self) -> Result<(), RecordError> {
         let line_end = |c: char| matches!(c, '\n' | '\r');
-        let clash = self.delimiter == '\0'
-            || line_end(self.delimiter)
-            || self.comment.is_some_and(|comment| line_end(comment) || comment == self.delimiter);
+        let delimiter = self.delimiter.as_str();
+        let clash = delimiter.contains(|c| c == '\0' || line_end(c))
+            || self.comment.is_some_and(|comment| {
+                line_end(comment) || comment != '\0' && delimiter.starts_with(comment)
+            });
         if clash { Err(RecordError::at(0, 0, 0, RecordFault::Dialect)) } else { Ok(()) }
     }
 }
 
-/// A character as the bytes that stand for it in a file; empty if there is none.
-#[derive(Clone, Copy)]
+/// What stands between the fields of a CSV file: one to four bytes of text, in most files one
+/// character.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Delimiter(Mark);
+
+impl Delimiter {
+    /// The most bytes that a delimiter has.
+    pub const MOST_BYTES: usize = 4;
+
+    /// Returns a delimiter of these characters, if they are not too many or none.
+    pub fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; Self::MOST_BYTES];
+        bytes
+            .get_mut(..text.len())
+            .filter(|part| !part.is_empty())?
+            .copy_from_slice(text.as_bytes());
+        Some(Self(Mark { bytes, length: text.len() }))
+    }
+
+    /// Returns the characters.
+    pub fn as_str(&self) -> &str {
+        // The bytes were those of a text.
+        std::str::from_utf8(&self.0.bytes[..self.0.length]).unwrap_or_default()
+    }
+
+    /// Returns the byte that it is, if it is one.
+    pub fn single_byte(&self) -> Option<u8> {
+        self.0.first().filter(|_| self.0.length == 1)
+    }
+
+    /// Returns its bytes as a mark; NUL is the empty one.
+    pub(super) fn mark(self) -> Mark {
+        if self.0.bytes == [0; Self::MOST_BYTES] { Mark::new(None) } else { self.0 }
+    }
+}
+
+impl From<char> for Delimiter {
+    fn from(character: char) -> Self {
+        let mut bytes = [0; Self::MOST_BYTES];
+        let length = character.encode_utf8(&mut bytes).len();
+        Self(Mark { bytes, length })
+    }
+}
+
+impl fmt::Debug for Delimiter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut characters = self.as_str().chars();
+        match (characters.next(), characters.next()) {
+            (Some(character), None) => character.fmt(formatter),
+            _ => self.as_str().fmt(formatter),
+        }
+    }
+}
+
+/// A character, or a few of them, as the bytes that stand for it in a file; empty if there is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     bytes: [u8; 4],
     length: usize,
@@ -106,7 +164,7 @@ mod tests {
     use super::*;
 
     fn check(delimiter: char, comment: Option<char>, usable: bool) {
-        let dialect = Dialect { delimiter, comment, ..Dialect::default() };
+        let dialect = Dialect { delimiter: delimiter.into(), comment, ..Dialect::default() };
         assert_eq!(dialect.check().is_ok(), usable, "{dialect:?}");
     }
 
@@ -130,8 +188,30 @@ mod tests {
     }
 
     #[test]
+    fn delimiters_have_one_to_four_bytes() {
+        for text in [",", ", ", "||", "::::", "\u{2713}", "\u{2713}|", "\u{1f600}"] {
+            let delimiter = Delimiter::new(text).unwrap();
+            assert_eq!(delimiter.as_str(), text);
+            assert_eq!(delimiter.single_byte(), (text.len() == 1).then(|| text.as_bytes()[0]));
+        }
+        assert_eq!(Delimiter::new("\u{2713}"), Some('\u{2713}'.into()));
+        assert_eq!(Delimiter::new(""), None);
+        assert_eq!(Delimiter::new("12345"), None);
+        assert_eq!(
+            format!("{:?} {:?}", Delimiter::from('\t'), Delimiter::new("||").unwrap()),
+            "'\\t' \"||\""
+        );
+        let dialect = Dialect {
+            delimiter: Delimiter::new("#|").unwrap(),
+            comment: Some('#'),
+            ..Dialect::default()
+        };
+        assert!(dialect.check().is_err(), "a line that starts with a delimiter is no comment");
+    }
+
+    #[test]
     fn says_what_cockroachdb_says() {
-        let dialect = Dialect { delimiter: '\n', ..Dialect::default() };
+        let dialect = Dialect { delimiter: '\n'.into(), ..Dialect::default() };
         let error = dialect.check().unwrap_err();
         assert_eq!(error.message(1), "csv: invalid field or comment delimiter");
         assert_eq!(error.code().as_str(), "22023");

@@ -93,7 +93,7 @@ impl Exact {
     /// Returns a reader of records in `dialect`.
     pub(super) fn new(dialect: &Dialect) -> Self {
         Self {
-            delimiter: Mark::new(Some(dialect.delimiter)),
+            delimiter: dialect.delimiter.mark(),
             comment: Mark::new(dialect.comment),
             strict: dialect.strict_quotes,
             quote: dialect.quote,

@@ -40,7 +40,7 @@ pub use avro::{AvroFormat, AvroLayout};
 pub use avro_schema::AvroSchema;
 pub use cut::guess_record_start;
 pub use delimited::DelimitedFormat;
-pub use dialect::Dialect;
+pub use dialect::{Delimiter, Dialect};
 pub use dump::{
     DumpError, DumpFlavor, DumpPart, DumpScanner, FieldKind, Quoting, Scanned, ValuesFormat,
     ValuesReader,

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::fast::Vectors;
-use super::{Dialect, Reader, Records, count_lines};
+use super::{Delimiter, Dialect, Reader, Records, count_lines};
 
 /// A record with all that a reader says of it; offsets count from the start of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ fn push_rows(rows: &mut Vec<Row>, records: &Records, piece: &[u8], from: usize) 
 /// The rules once more, without regard to speed: reads a whole text, any number of fields.
 fn reference(text: &[u8], dialect: &Dialect) -> Reading {
     let text = text.strip_suffix(b"\r").unwrap_or(text);
-    let delimiter = dialect.delimiter.to_string().into_bytes();
+    let delimiter = dialect.delimiter.as_str().as_bytes().to_vec();
     let comment = dialect.comment.map(|comment| comment.to_string().into_bytes());
     let Dialect { quote, escape, strict_quotes: strict, .. } = *dialect;
     let mut reference = Reference { text, delimiter, strict, quote, escape, at: 0 };
@@ -258,8 +258,10 @@ fn mostly_good_text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn any_dialect() -> impl Strategy<Value = Dialect> {
-    let delimiter =
-        prop_oneof![5 => Just(','), 1 => Just('\u{2713}'), 1 => Just('"'), 1 => Just('a')];
+    let delimiter = prop_oneof![
+        5 => Just(","), 1 => Just("\u{2713}"), 1 => Just("\""), 1 => Just("a"), 1 => Just(",a"),
+        1 => Just(",,")];
+    let delimiter = delimiter.prop_map(|text| Delimiter::new(text).unwrap_or(','.into()));
     let comment = prop_oneof![
         3 => Just(None), 3 => Just(Some('#')), 1 => Just(Some('\u{a7}')), 1 => Just(Some('"'))];
     let quote = prop_oneof![4 => Just(Some(b'"')), 1 => Just(Some(b'\'')), 1 => Just(None)];

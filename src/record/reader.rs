@@ -87,8 +87,8 @@ impl<'a> Piece<'a> {
 impl Reader {
     /// Returns a reader of records that have `fields` fields.
     pub fn new(dialect: Dialect, fields: usize) -> Self {
-        let one_byte = dialect.delimiter.is_ascii()
-            && dialect.quote.is_none_or(|quote| dialect.delimiter != char::from(quote));
+        let one_byte =
+            dialect.delimiter.single_byte().is_some_and(|byte| dialect.quote != Some(byte));
         let forbidden = match dialect.quote {
             None => Some(NO_QUOTE),
             Some(quote) => dialect.escape.filter(|escape| *escape != quote),
@@ -169,7 +169,7 @@ impl Reader {
         let settings = Settings {
             signs: Signs {
                 quote: self.dialect.quote.unwrap_or(NO_QUOTE),
-                delimiter: u8::try_from(self.dialect.delimiter).unwrap_or_default(),
+                delimiter: self.dialect.delimiter.single_byte().unwrap_or_default(),
                 line_end: self.dialect.line_end(),
             },
             comment: self.comment.first(),

@@ -228,7 +228,7 @@ mod tests {
                 .iter()
                 .map(|row| written(&layout, &[Some(&row[0]), Some(&row[1]), Some(&row[2])]))
                 .collect();
-            let dialect = Dialect { delimiter, strict_quotes: true, ..Dialect::default() };
+            let dialect = Dialect { delimiter: delimiter.into(), strict_quotes: true, ..Dialect::default() };
             let mut reader = Reader::new(dialect, 3);
             let mut at = crate::record::strip_bom(text.as_bytes());
             let mut read = Vec::new();

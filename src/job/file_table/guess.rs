@@ -63,7 +63,7 @@ pub(super) fn guess(
         .hint("Import the file into a table whose columns are known."));
     };
     let fields = first.len();
-    let dialect = Dialect { delimiter, ..Dialect::default() };
+    let dialect = Dialect { delimiter: delimiter.into(), ..Dialect::default() };
     let format = TextFormat::Csv(dialect);
     let mut reader = format.reader(fields).with_quoted(true);
     let mut records = Records::default();
@@ -99,7 +99,7 @@ fn records_of(
     most: usize,
     at_end: bool,
 ) -> Result<Vec<Vec<Vec<u8>>>, RecordError> {
-    let mut reader = Reader::new(Dialect { delimiter, ..Dialect::default() }, 1);
+    let mut reader = Reader::new(Dialect { delimiter: delimiter.into(), ..Dialect::default() }, 1);
     let mut at = start;
     let mut found = Vec::new();
     while found.len() < most {
