@@ -16,7 +16,7 @@ use arrow::buffer::Buffer;
 
 use super::text::{TEXT, is_clean, is_null, nulls};
 use crate::error::{DataPlace, Error, Result, SqlState};
-use crate::record::{Dialect, Reader, RecordError, Records, TextFormat, strip_bom};
+use crate::record::{Dialect, Reader, RecordError, Records, TextFormat, count_lines, strip_bom};
 use crate::types::{self, Cells, SqlType};
 
 /// How many records are looked at, at most.
@@ -50,11 +50,8 @@ pub(super) fn guess(
 ) -> Result<Guess> {
     let start = strip_bom(sample);
     let delimiter = delimiter.unwrap_or_else(|| guess_delimiter(sample, start, at_end));
-    let failed = |error: RecordError| {
-        Error::new(error.code(), format!("error parsing row 1: {}", error.message(1)))
-            .in_data(DataPlace { file: name.to_owned(), row: 1, line: 1, ..DataPlace::default() })
-    };
-    let first = records_of(sample, start, delimiter, 1, at_end).map_err(failed)?;
+    let first = records_of(sample, start, delimiter, 1, at_end)
+        .map_err(|error| malformed_first(&error, sample, name))?;
     let Some(first) = first.into_iter().next() else {
         return Err(Error::new(
             SqlState::BAD_COPY_FILE_FORMAT,
@@ -89,6 +86,19 @@ pub(super) fn guess(
         columns: names.into_iter().zip(types).collect(),
         sampled: (sampled.records.count as u64).saturating_sub(u64::from(header)),
     })
+}
+
+/// Returns the error of a file whose first record cannot be read.
+pub(super) fn malformed_first(error: &RecordError, sample: &[u8], name: &str) -> Error {
+    let at = error.start.min(sample.len());
+    let place = DataPlace {
+        file: name.to_owned(),
+        row: 1,
+        line: 1 + count_lines(&sample[..at]),
+        byte: at as u64,
+        ..DataPlace::default()
+    };
+    Error::new(error.code(), format!("error parsing row 1: {}", error.message(1))).in_data(place)
 }
 
 /// Returns the decoded fields of at most `most` records from `start` on.

@@ -7,7 +7,7 @@
 use serde::de::{Deserializer as _, SeqAccess, Visitor};
 use serde_json::{Deserializer, Value};
 
-use super::guess::{Guess, Sample, column_names};
+use super::guess::{Guess, Sample, column_names, malformed_first};
 use super::text::TEXT;
 use crate::error::{Error, Result, SqlState};
 use crate::record::{JsonField, JsonForm, JsonFormat, Records, TextFormat, strip_bom};
@@ -26,6 +26,7 @@ pub(super) fn guess_json(sample: &[u8], at_end: bool, lines: bool, name: &str) -
     let mut found = Fields::default();
     found.look(&sample[start..], lines);
     if found.known.is_empty() {
+        look_for_error(sample, at_end, lines, name)?;
         return Err(Error::new(
             SqlState::BAD_COPY_FILE_FORMAT,
             format!("file \"{name}\" holds no objects to guess columns from"),
@@ -69,6 +70,15 @@ pub(super) fn guess_json(sample: &[u8], at_end: bool, lines: bool, name: &str) -
     });
     let columns = column_names(&names).into_iter().zip(types).collect();
     Ok(Guess { format, header: false, columns, null: String::new(), sampled: sampled.count() })
+}
+
+/// Refuses a sample whose first object is malformed, or cut off.
+fn look_for_error(sample: &[u8], at_end: bool, lines: bool, name: &str) -> Result {
+    let format = JsonFormat { fields: [].into(), lines, ignore_unknown: true };
+    let mut reader = TextFormat::Json(format).reader(0);
+    let read =
+        reader.read(sample, strip_bom(sample), usize::MAX, 1, at_end, &mut Records::default());
+    read.map(|_| ()).map_err(|error| malformed_first(&error, sample, name))
 }
 
 /// What kind of values a field has.
