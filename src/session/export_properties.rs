@@ -5,10 +5,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{ExternalIo, Options, Outcome, Session};
-use crate::catalog::ROOT;
+use super::{Options, Outcome, Session};
 use crate::types::print_value;
 
 /// How many tables are tried in the suite.
@@ -176,20 +174,7 @@ impl Random {
 }
 
 fn open(directory: &Path) -> Session {
-    Session::open(Options {
-        database: Some(directory.join("shop")),
-        user: ROOT.to_owned(),
-        read_only: false,
-        memory: 64 << 20,
-        threads: Some(2),
-        external_io: ExternalIo::Default,
-        allow_hosts: Vec::new(),
-        max_disk_temp_storage: None,
-        network_timeout: Duration::from_secs(30),
-        network_patience: Duration::from_secs(30),
-        working_directory: directory.to_owned(),
-    })
-    .unwrap()
+    Session::open(Options::for_tests(directory, 64 << 20)).unwrap()
 }
 
 /// Runs a statement; returns its rows as text, NULL as nothing.

@@ -7,13 +7,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 
 use super::import::no_events;
-use super::{Event, ExternalIo, Options, Outcome, Session};
+use super::{Event, Options, Outcome, Session};
 use crate::error::{Result, SqlState};
 use crate::store::Manifest;
 
@@ -60,20 +59,7 @@ impl Numbers {
 }
 
 fn open(directory: &Path) -> Session {
-    Session::open(Options {
-        database: Some(directory.join("db")),
-        user: "root".to_owned(),
-        read_only: false,
-        memory: 8 << 20,
-        threads: Some(2),
-        external_io: ExternalIo::Default,
-        allow_hosts: Vec::new(),
-        max_disk_temp_storage: None,
-        network_timeout: Duration::from_secs(30),
-        network_patience: Duration::from_secs(30),
-        working_directory: directory.to_owned(),
-    })
-    .unwrap()
+    Session::open(Options::for_tests(directory, 8 << 20)).unwrap()
 }
 
 /// Runs a statement; returns the rows, if it has any.

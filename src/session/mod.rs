@@ -73,6 +73,26 @@ pub struct Options {
     pub working_directory: PathBuf,
 }
 
+#[cfg(test)]
+impl Options {
+    /// Returns the options of root's session with a database in `directory`, on two threads.
+    fn for_tests(directory: &Path, memory: u64) -> Self {
+        Self {
+            database: Some(directory.join("shop")),
+            user: "root".to_owned(),
+            read_only: false,
+            memory,
+            threads: Some(2),
+            external_io: ExternalIo::Default,
+            allow_hosts: Vec::new(),
+            max_disk_temp_storage: None,
+            network_timeout: Duration::from_secs(30),
+            network_patience: Duration::from_secs(30),
+            working_directory: directory.to_owned(),
+        }
+    }
+}
+
 /// The root of `nodelocal:`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ExternalIo {

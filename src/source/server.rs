@@ -91,6 +91,18 @@ impl Reply {
 pub(super) struct Files(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
 
 impl Files {
+    /// Starts a server that takes files; `fail` may answer in its place.
+    pub(super) fn serve(
+        fail: impl Fn(usize, &Request) -> Option<Reply> + Send + Sync + 'static,
+    ) -> (Server, Self) {
+        let files = Self::default();
+        let held = files.clone();
+        let server = Server::start(move |number, request| {
+            fail(number, request).unwrap_or_else(|| held.answer(request))
+        });
+        (server, files)
+    }
+
     /// Answers as a server does that takes PUT, GET and DELETE.
     pub(super) fn answer(&self, request: &Request) -> Reply {
         let mut files = self.0.lock().unwrap();

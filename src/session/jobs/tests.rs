@@ -11,7 +11,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Result, SqlState};
 use crate::job::Event;
-use crate::session::{ExternalIo, Options, Outcome, Session};
+use crate::session::{Options, Outcome, Session};
 
 /// Rows of the file that is imported.
 const ROWS: u64 = 6_000;
@@ -25,19 +25,7 @@ struct Scene {
 }
 
 fn options(directory: &Path) -> Options {
-    Options {
-        database: Some(directory.join("shop")),
-        user: "root".to_owned(),
-        read_only: false,
-        memory: 64 << 20,
-        threads: Some(2),
-        external_io: ExternalIo::Default,
-        allow_hosts: Vec::new(),
-        max_disk_temp_storage: None,
-        network_timeout: Duration::from_secs(30),
-        network_patience: Duration::from_secs(30),
-        working_directory: directory.to_owned(),
-    }
+    Options::for_tests(directory, 64 << 20)
 }
 
 /// Returns rows out of key order, with a record over two lines now and then.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::*;
-use crate::source::server::{Files, Reply, Request, Server};
+use crate::source::server::{Files, Reply};
 use crate::source::{AccessOptions, NetworkOptions};
 
 /// Options of one who does not wait long.
@@ -26,18 +26,6 @@ fn directory(options: NetworkOptions, url: &str, spool: &Path) -> OutputDirector
     access(options).output_directory(&Location::parse(url).unwrap(), 7, spool).unwrap()
 }
 
-/// A server that takes files; `fail` may answer in its place.
-fn server(
-    fail: impl Fn(usize, &Request) -> Option<Reply> + Send + Sync + 'static,
-) -> (Server, Files) {
-    let files = Files::default();
-    let held = files.clone();
-    let server = Server::start(move |number, request| {
-        fail(number, request).unwrap_or_else(|| held.answer(request))
-    });
-    (server, files)
-}
-
 fn write(output: &OutputDirectory, name: &str, content: &[u8]) {
     let mut file = output.create(name).unwrap();
     file.write_all(content).unwrap();
@@ -50,7 +38,7 @@ fn names(names: &[&str]) -> Vec<String> {
 
 #[test]
 fn writes_files_when_all_are_whole() {
-    let (server, files) = server(|_, _| None);
+    let (server, files) = Files::serve(|_, _| None);
     let spool = tempfile::tempdir().unwrap();
     let output = directory(quick(), &server.url("out?sig=canary"), spool.path());
     let long: Vec<u8> =
@@ -81,7 +69,7 @@ fn writes_files_when_all_are_whole() {
 
 #[test]
 fn writes_one_file() {
-    let (server, files) = server(|_, _| None);
+    let (server, files) = Files::serve(|_, _| None);
     let spool = tempfile::tempdir().unwrap();
     let file =
         |url: &str| access(quick()).output_file(&Location::parse(url).unwrap(), 7, spool.path());
@@ -98,7 +86,7 @@ fn writes_one_file() {
 
 #[test]
 fn never_replaces_a_file_unless_asked() {
-    let (server, files) = server(|_, _| None);
+    let (server, files) = Files::serve(|_, _| None);
     let spool = tempfile::tempdir().unwrap();
     files.put("/out/y.csv", b"old");
     let output = directory(quick(), &server.url("out?sig=canary"), spool.path());
@@ -125,7 +113,7 @@ fn never_replaces_a_file_unless_asked() {
 #[test]
 fn removes_what_was_written_when_one_file_fails() {
     let check = |status: &'static str, code: SqlState, words: &str| {
-        let (server, files) = server(move |_, request| {
+        let (server, files) = Files::serve(move |_, request| {
             (request.method() == "PUT" && request.path() == "/out/y.csv")
                 .then(|| Reply::new(status, &[], b"<canary>"))
         });
@@ -151,7 +139,7 @@ fn removes_what_was_written_when_one_file_fails() {
 #[test]
 fn tries_again_what_fails_for_a_passing_reason() {
     let failed = AtomicBool::new(false);
-    let (server, files) = server(move |_, request| {
+    let (server, files) = Files::serve(move |_, request| {
         (request.method() == "PUT" && !failed.swap(true, Ordering::Relaxed))
             .then(|| Reply::new("503 Service Unavailable", &[("Retry-After", "0")], b""))
     });
@@ -167,7 +155,7 @@ fn tries_again_what_fails_for_a_passing_reason() {
 fn leaves_nothing_when_it_is_stopped() {
     let asked = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&asked);
-    let (server, files) = server(move |_, request| {
+    let (server, files) = Files::serve(move |_, request| {
         (request.method() == "PUT" && request.path() == "/out/y.csv").then(|| {
             seen.store(true, Ordering::Relaxed);
             Reply { bytes: Vec::new(), stall: true }
@@ -190,7 +178,7 @@ fn leaves_nothing_when_it_is_stopped() {
 
 #[test]
 fn obeys_the_rules_of_the_session() {
-    let (server, _) = server(|_, _| None);
+    let (server, _) = Files::serve(|_, _| None);
     let spool = tempfile::tempdir().unwrap();
     let options = NetworkOptions { allow_hosts: vec!["example.com".to_owned()], ..quick() };
     let listed = access(options);

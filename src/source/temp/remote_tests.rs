@@ -54,21 +54,9 @@ fn read(temp: &TempDirectory, name: &str, range: Range<usize>) -> Result<Vec<u8>
     Ok(bytes)
 }
 
-/// A server that takes files; `fail` may answer in its place.
-fn server(
-    fail: impl Fn(usize, &Request) -> Option<Reply> + Send + Sync + 'static,
-) -> (Server, Files) {
-    let files = Files::default();
-    let held = files.clone();
-    let server = Server::start(move |number, request| {
-        fail(number, request).unwrap_or_else(|| held.answer(request))
-    });
-    (server, files)
-}
-
 #[test]
 fn writes_reads_and_removes() {
-    let (server, files) = server(|_, _| None);
+    let (server, files) = Files::serve(|_, _| None);
     for place in ["tmp", "tmp/deep/", ""] {
         let temp = directory(quick(), &server.url(place));
         temp.probe_writable().unwrap();
@@ -108,7 +96,7 @@ fn writes_reads_and_removes() {
 
 #[test]
 fn keeps_what_is_to_be_kept() {
-    let (server, files) = server(|_, _| None);
+    let (server, files) = Files::serve(|_, _| None);
     let temp = directory(quick(), &server.url("tmp"));
     temp.keep();
     write(&temp, "run-1", b"hello").unwrap();
@@ -120,7 +108,7 @@ fn keeps_what_is_to_be_kept() {
 
 #[test]
 fn sends_parameters_and_password_with_every_request() {
-    let (server, files) = server(|_, _| None);
+    let (server, files) = Files::serve(|_, _| None);
     let url = server.url("tmp?sig=canary").replace("//", "//ada:love@");
     let temp = directory(quick(), &url);
     temp.probe_writable().unwrap();
@@ -143,7 +131,7 @@ fn tries_again_what_failed_for_a_passing_reason() {
     ] {
         // The first request of its kind fails, whatever it is.
         let seen = Mutex::new(BTreeSet::new());
-        let (server, files) = server(move |_, request| {
+        let (server, files) = Files::serve(move |_, request| {
             let range = request.header("range").unwrap_or_default();
             seen.lock().unwrap().insert(format!("{}{range}", request.line)).then(reply)
         });
@@ -196,7 +184,7 @@ fn reads_from_a_server_that_gives_whole_files() {
 
 /// Fails to write by the answer `status`, and returns the error.
 fn refusal(method: &'static str, status: &'static str, body: usize) -> Error {
-    let (server, _) = server(move |_, request| {
+    let (server, _) = Files::serve(move |_, request| {
         (request.method() == method && request.body.len() >= body)
             .then(|| Reply::new(status, &[], b"<canary>"))
     });
@@ -234,7 +222,7 @@ fn says_why_a_place_cannot_be_used() {
 
 #[test]
 fn refuses_a_place_that_gives_back_something_else() {
-    let (server, _) = server(|_, request| {
+    let (server, _) = Files::serve(|_, request| {
         (request.method() == "GET").then(|| Reply::of_file(request, &[b'x'; 36], "\"1\""))
     });
     let error = directory(quick(), &server.url("tmp")).probe_writable().unwrap_err();
@@ -244,7 +232,7 @@ fn refuses_a_place_that_gives_back_something_else() {
 
 #[test]
 fn tells_of_a_failure_while_writing_and_removes_the_rest() {
-    let (server, files) = server(|_, request| {
+    let (server, files) = Files::serve(|_, request| {
         (request.method() == "PUT" && request.path().ends_with("piece-3"))
             .then(|| Reply::new("403 Forbidden", &[], b""))
     });
@@ -261,7 +249,7 @@ fn tells_of_a_failure_while_writing_and_removes_the_rest() {
 fn stops_writing_and_reading_but_cleans_up() {
     let stopped = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&stopped);
-    let (server, files) = server(move |_, request| {
+    let (server, files) = Files::serve(move |_, request| {
         let silent = request.method() == "PUT" && request.path().ends_with("piece-9");
         silent.then(|| {
             seen.store(true, Ordering::Relaxed);
@@ -295,7 +283,7 @@ fn gives_up_to_clean_up_where_a_server_is_silent() {
     let stopped = Arc::new(AtomicBool::new(false));
     let (seen, silent) = (Arc::clone(&stopped), Arc::new(AtomicBool::new(false)));
     let falls = Arc::clone(&silent);
-    let (server, files) = server(move |_, _| {
+    let (server, files) = Files::serve(move |_, _| {
         falls.load(Ordering::Relaxed).then(|| Reply { bytes: Vec::new(), stall: true })
     });
     let stop = Arc::new(move || {
@@ -325,7 +313,7 @@ fn gives_up_to_clean_up_where_a_server_is_silent() {
 
 #[test]
 fn many_that_read_at_once_keep_to_the_memory() {
-    let (server, _) = server(|_, _| None);
+    let (server, _) = Files::serve(|_, _| None);
     let temp = directory(quick(), &server.url("tmp"));
     temp.limit_memory(4 << 20);
     let content = sample(3_000_000);
@@ -350,7 +338,7 @@ fn many_that_read_at_once_keep_to_the_memory() {
 
 #[test]
 fn counts_against_the_limit() {
-    let (server, files) = server(|_, _| None);
+    let (server, files) = Files::serve(|_, _| None);
     let access = access(quick(), Some(300_000));
     let location = Location::parse(&server.url("tmp")).unwrap();
     let temp = access.temp_directory(&location, 7).unwrap();
@@ -362,7 +350,7 @@ fn counts_against_the_limit() {
 
 #[test]
 fn asks_only_hosts_that_may_be_reached() {
-    let (server, _) = server(|_, _| None);
+    let (server, _) = Files::serve(|_, _| None);
     let allow_hosts = vec!["files.example.com".to_owned()];
     let options = NetworkOptions { allow_hosts, ..quick() };
     let error = directory(options, &server.url("tmp")).probe_writable().unwrap_err();
@@ -373,7 +361,7 @@ fn asks_only_hosts_that_may_be_reached() {
 
 #[test]
 fn finds_what_a_killed_job_left() {
-    let (server, files) = server(|_, _| None);
+    let (server, files) = Files::serve(|_, _| None);
     let access = access(quick(), None);
     let location = Location::parse(&server.url("tmp?sig=canary")).unwrap();
     let temp = access.temp_directory(&location, 7).unwrap();
