@@ -20,9 +20,16 @@ pub struct Registry {
 struct State {
     running: BTreeMap<JobId, Arc<RunningJob>>,
     /// What to do again when a job is resumed whose record lacks secrets.
-    statements: HashMap<JobId, plan::Import>,
+    statements: HashMap<JobId, JobStatement>,
     /// Detached jobs that nobody has waited for, and the error if one stopped with one.
     unseen: BTreeMap<JobId, Option<Error>>,
+}
+
+/// What a job does: its statement, planned.
+#[derive(Clone, Debug)]
+pub enum JobStatement {
+    /// An import.
+    Import(Box<plan::Import>),
 }
 
 /// A job that runs.
@@ -57,18 +64,18 @@ impl Registry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a job that begins to run; `import` is what it does, `detached` whether nobody waits.
+    /// Adds a job that begins to run; `statement` is what it does, `detached` whether nobody waits.
     pub fn add(
         &self,
         id: JobId,
         (cancellation, progress): (Cancellation, Gauge),
-        import: &plan::Import,
+        statement: JobStatement,
         detached: bool,
     ) -> Arc<RunningJob> {
         let job =
             Arc::new(RunningJob { id, cancellation, progress, done: watch::channel(false).0 });
         let mut state = self.state();
-        state.statements.insert(id, import.clone());
+        state.statements.insert(id, statement);
         state.running.insert(id, Arc::clone(&job));
         if detached {
             state.unseen.insert(id, None);
@@ -102,7 +109,7 @@ impl Registry {
     }
 
     /// Returns what a job does, secrets included, if it has run in this process and has not ended.
-    pub fn statement(&self, id: JobId) -> Option<plan::Import> {
+    pub fn statement(&self, id: JobId) -> Option<JobStatement> {
         self.state().statements.get(&id).cloned()
     }
 

@@ -5,25 +5,21 @@ use std::sync::Arc;
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::clock::SYSTEM;
 use super::execute::done;
+use super::launch::Controls;
 use super::show::{Cell, Table};
 use super::{Events, Outcome, Session, TransactionState};
-use crate::catalog::JobStatus;
 use crate::error::{Error, Result};
 use crate::job::import::{self, Imported, Origin, Started};
-use crate::job::registry::{Gauge, Registry, RunningJob, gauged};
-use crate::job::{Cancellation, Event, JobContext};
+use crate::job::registry::JobStatement;
 use crate::plan;
 use crate::query::QueryContext;
-use crate::source::Access;
-use crate::store::Store;
 
 /// A job that has begun and waits for a thread, or for the end of a transaction.
 pub(super) struct Waiting {
     started: Started,
     import: plan::Import,
-    controls: (Cancellation, Gauge),
+    controls: Controls,
 }
 
 impl Waiting {
@@ -34,22 +30,6 @@ impl Waiting {
 }
 
 impl Session {
-    /// Returns what a job of this statement works with.
-    pub(super) fn job_context(&self, events: &Events) -> JobContext {
-        JobContext {
-            store: Arc::clone(&self.store),
-            engine: Arc::clone(&self.engine),
-            query: self.query_context(),
-            access: Arc::clone(&self.access),
-            memory: self.options.memory,
-            threads: self.threads,
-            max_temp: self.options.max_disk_temp_storage,
-            clock: SYSTEM,
-            cancellation: self.cancel.cancellation.clone(),
-            events: Arc::clone(events),
-        }
-    }
-
     pub(super) async fn run_import(
         &mut self,
         import: plan::Import,
@@ -76,9 +56,7 @@ impl Session {
         let origin = Origin::Statement { secrets: self.secrets, pending: false };
         let query = self.query_context();
         let waiting = self.begin(import, origin, (query, events, false)).await?;
-        let ran = self.launch(waiting, false).await;
-        let ran = ran.map_err(|error| Error::internal("an import ended early").caused_by(error));
-        ran?.ok_or_else(|| Error::internal("an import told nothing"))?
+        self.wait_for_outcome(self.launch(waiting, false)).await
     }
 
     /// Starts an import that nobody waits for, at the end of the transaction if one is open.
@@ -115,87 +93,25 @@ impl Session {
         &self,
         import: plan::Import,
         origin: Origin,
-        (query, events, detached): (QueryContext, &Events, bool),
+        asked: (QueryContext, &Events, bool),
     ) -> Result<Waiting> {
-        let above = (!detached).then_some(&self.cancel.cancellation);
-        let cancellation = Cancellation::of_job(above);
-        let gauge = Gauge::default();
-        let next = Arc::clone(events);
-        let events = gauged(&gauge, move |event| match event {
-            // Nobody watches a bar when the statement is over.
-            Event::Progress(_) if detached => {}
-            event => next(event),
-        });
-        let context = JobContext {
-            access: Arc::new(job_access(&self.access, &query.user, &cancellation)?),
-            query,
-            cancellation: cancellation.clone(),
-            ..self.job_context(&events)
-        };
+        let (context, controls) = self.controlled(asked)?;
         let again = import.clone();
-        let mut starting = spawn_blocking(move || import::start(context, again, origin));
-        let started = tokio::select! {
-            started = &mut starting => started,
-            () = self.cancel.cancelled() => {
-                cancellation.cancel();
-                starting.await
-            }
-        };
-        let started = started
-            .map_err(|error| Error::internal("an import ended early").caused_by(error))??;
-        Ok(Waiting { started, import, controls: (cancellation, gauge) })
+        let begin = move || import::start(context, again, origin);
+        let started = self.begin_job(&controls, begin).await?;
+        Ok(Waiting { started, import, controls })
     }
 
-    /// Runs a job on a thread of its own. If it is `detached`, its error is kept for whoever asks.
+    /// Runs an import on a thread of its own. If it is `detached`, its error is kept for whoever asks.
     pub(super) fn launch(
         &self,
         waiting: Waiting,
         detached: bool,
     ) -> JoinHandle<Option<Result<Imported>>> {
         let Waiting { started, import, controls } = waiting;
-        let job = self.jobs.add(started.job(), controls, &import, detached);
-        let (registry, store) = (Arc::clone(&self.jobs), Arc::clone(&self.store));
-        let leaving = Leaving { registry, job, store: Some(store), error: None };
-        spawn_blocking(move || {
-            let outcome = started.run();
-            if !detached {
-                drop(leaving);
-                return Some(outcome);
-            }
-            leaving.note(outcome.err());
-            None
-        })
+        let job = (started.job(), JobStatement::Import(Box::new(import)));
+        self.run_job(job, controls, detached, move || started.run())
     }
-}
-
-/// Takes a job out of the registry when it stops, however it does.
-struct Leaving {
-    registry: Arc<Registry>,
-    job: Arc<RunningJob>,
-    store: Option<Arc<Store>>,
-    error: Option<Error>,
-}
-
-impl Leaving {
-    /// Keeps the error of a job that was not asked to stop, and takes the job out.
-    fn note(mut self, error: Option<Error>) {
-        self.error = error.filter(|_| !self.job.is_stopping());
-    }
-}
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        let record = self.store.take().and_then(|store| store.job(self.job.id).ok().flatten());
-        let paused = record.is_some_and(|record| record.status == JobStatus::Paused);
-        self.registry.remove(&self.job, paused, self.error.take());
-    }
-}
-
-/// Returns access to places as a job of `user` has it: its requests end when the job is stopped.
-fn job_access(access: &Access, user: &str, cancellation: &Cancellation) -> Result<Access> {
-    let cancellation = cancellation.clone();
-    let access = access.with_explicit_only(user != crate::catalog::ROOT);
-    access.with_stop(Arc::new(move || cancellation.check()))
 }
 
 /// Returns the result row (spec/import.md section 4, "Result row").

@@ -11,7 +11,7 @@ use super::{Outcome, Session, clock};
 use crate::catalog::{JobId, JobRecord, JobStatus, ROOT};
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::job::import::{Origin, abandon};
-use crate::job::registry::RunningJob;
+use crate::job::registry::{JobStatement, RunningJob};
 use crate::plan::{JobSelection, Plan, Query};
 use crate::query::QueryContext;
 use crate::syntax::{self, ast::JobAction};
@@ -235,8 +235,8 @@ impl Session {
         let Some(resume) = record.resume.clone() else {
             return Err(refusal(JobAction::Resume, &record));
         };
-        let import = match self.jobs.statement(record.id) {
-            Some(import) => import,
+        let statement = match self.jobs.statement(record.id) {
+            Some(statement) => statement,
             None => self.plan_again(&record)?,
         };
         let query = QueryContext {
@@ -247,14 +247,18 @@ impl Session {
             time_zone: resume.time_zone,
             ..self.query_context()
         };
-        let origin = Origin::Record(Box::new(record));
-        let waiting = self.begin(import, origin, (query, &no_events(), true)).await?;
-        self.launch(waiting, true);
+        let (asked, record) = ((query, &no_events(), true), Box::new(record));
+        match statement {
+            JobStatement::Import(import) => {
+                let waiting = self.begin(*import, Origin::Record(record), asked).await?;
+                self.launch(waiting, true);
+            }
+        }
         Ok(())
     }
 
     /// Plans the statement of a job again, from its record.
-    fn plan_again(&self, record: &JobRecord) -> Result<crate::plan::Import> {
+    fn plan_again(&self, record: &JobRecord) -> Result<JobStatement> {
         let id = record.id;
         let resume = record.resume.as_ref();
         if resume.is_some_and(|resume| resume.secrets) {
@@ -270,8 +274,8 @@ impl Session {
         let database = resume.map_or(self.database.as_str(), |resume| resume.database.as_str());
         let planned = self.plan_for((&record.user, database), &statement)?;
         match planned.plan {
-            Plan::Import(import) | Plan::CopyFrom(import) => Ok(*import),
-            _ => Err(Error::internal(format!("job {id} is no import"))),
+            Plan::Import(import) | Plan::CopyFrom(import) => Ok(JobStatement::Import(import)),
+            _ => Err(Error::internal(format!("job {id} is none that can go on"))),
         }
     }
 

@@ -13,6 +13,7 @@ mod import;
 mod import_properties;
 mod insert;
 mod jobs;
+mod launch;
 mod names;
 mod rejects;
 mod show;
