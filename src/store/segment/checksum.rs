@@ -34,11 +34,12 @@ impl ChecksumWriter {
     }
 
     /// Returns the file, its size and its check sums.
-    pub(super) fn finish(mut self) -> (File, u64, Vec<u32>) {
+    pub(super) fn finish(&mut self) -> (&File, u64, Vec<u32>) {
         if self.filled > 0 {
             self.checksums.push(self.current);
+            self.filled = 0;
         }
-        (self.file, self.written, self.checksums)
+        (&self.file, self.written, std::mem::take(&mut self.checksums))
     }
 
     fn add(&mut self, mut bytes: &[u8]) {

@@ -246,9 +246,11 @@ impl SegmentWriter {
         let Output::Open(open) = std::mem::replace(&mut self.output, Output::Closed) else {
             return Err(Error::internal("a segment is finished twice"));
         };
-        let closed = open.file.into_inner().map_err(|error| write_error(&self.path, error));
-        let synced = closed.and_then(|writer| {
-            let (file, bytes, checksums) = writer.finish();
+        // `into_inner` would hide what the system said of the last write.
+        let mut file = open.file;
+        let closed = file.finish().map_err(|error| write_error(&self.path, error));
+        let synced = closed.and_then(|_| {
+            let (file, bytes, checksums) = file.inner_mut().finish();
             file.sync_data().map_err(|error| io_error("sync", &self.path, error))?;
             Ok((bytes, checksums))
         });
