@@ -1,6 +1,6 @@
-//! Every write and sync of a small import as a point to crash at, by strace: the program is killed
-//! there, or the call fails with EIO or ENOSPC. The import has then happened or not, never in part; the
-//! next open is clean, and the next import works.
+//! Every write and sync of a small import, and of a small index build, as a point to crash at, by
+//! strace: the program is killed there, or the call fails with EIO or ENOSPC. The work has then been
+//! done or not, never in part; the next open is clean, and the work can be done again.
 //!
 //! Without strace the tests say so and do nothing. `WHARF_TEST_ALL_POINTS=1` tries every point; otherwise
 //! one of several, a different one for each call.
@@ -38,14 +38,34 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const IMPORT: &str = "IMPORT TABLE t (id INT PRIMARY KEY, name STRING, n INT, INDEX (n)) \
                       CSV DATA ('data.csv') WITH temp = 'tmp'";
 
-/// A directory with a data file and an empty database, copied afresh for each point.
+/// What makes the table whose index is built.
+const TABLE: &str = "CREATE TABLE t (id INT PRIMARY KEY, name STRING, n INT)";
+
+const FILL: &str = "IMPORT INTO t CSV DATA ('data.csv')";
+
+const INDEX: &str = "CREATE UNIQUE INDEX i ON t (n, id) STORING (name)";
+
+/// A directory with a data file and a database, copied afresh for each point.
 struct Scene {
     directory: tempfile::TempDir,
+    /// What is disturbed.
+    statement: &'static str,
 }
 
 impl Scene {
-    fn new() -> Self {
-        let scene = Self { directory: tempfile::tempdir().expect("a scratch directory") };
+    /// Returns an import into an empty database.
+    fn import() -> Self {
+        Self::new(IMPORT, &[])
+    }
+
+    /// Returns an index build over a table.
+    fn index() -> Self {
+        Self::new(INDEX, &[TABLE, FILL])
+    }
+
+    fn new(statement: &'static str, before: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let scene = Self { directory, statement };
         let mut text = String::new();
         for row in 0..ROWS {
             let key = row * 7919 % ROWS;
@@ -56,8 +76,10 @@ impl Scene {
         let gate = "SET CLUSTER SETTING experimental.importcsv.enabled = true";
         // A job with a checkpoint would leave what it needs to go on.
         let none = "SET CLUSTER SETTING import.checkpoint_interval = '1000d'";
-        let made = run(&mut wharf(&scene.base(), &["-e", gate, "-e", none]));
-        assert!(made.status.success(), "{}", text_of(&made.stderr));
+        for statement in [gate, none].iter().chain(before) {
+            let made = run(&mut wharf(&scene.base(), &["-e", statement]));
+            assert!(made.status.success(), "{}", text_of(&made.stderr));
+        }
         scene
     }
 
@@ -107,15 +129,20 @@ fn text_of(bytes: &[u8]) -> String {
 }
 
 /// Returns the program under strace, with a fault at the `point`-th time that a thread calls `call`.
-fn disturbed(directory: &Path, call: &str, fault: &str, point: usize) -> Command {
+fn disturbed(
+    (directory, statement): (&Path, &str),
+    call: &str,
+    fault: &str,
+    point: usize,
+) -> Command {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
     strace.args(["-e", &format!("inject={call}:{fault}:when={point}")]);
     strace.arg(env!("CARGO_BIN_EXE_wharf"));
-    with_program(strace, directory, &["-e", IMPORT])
+    with_program(strace, directory, &["-e", statement])
 }
 
-/// Returns the numbers of the calls of one kind that a thread of an undisturbed import makes, without
+/// Returns the numbers of the calls of one kind that a thread of undisturbed work makes, without
 /// those that go to no file: a runtime that cannot wake its threads waits for ever.
 fn points(scene: &Scene, call: &str) -> BTreeSet<usize> {
     let directory = scene.copy();
@@ -123,7 +150,7 @@ fn points(scene: &Scene, call: &str) -> BTreeSet<usize> {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-y", "-o"]).arg(&log).args(["-e", &format!("trace={call}")]);
     strace.arg(env!("CARGO_BIN_EXE_wharf"));
-    let done = run(&mut with_program(strace, &directory, &["-e", IMPORT]));
+    let done = run(&mut with_program(strace, &directory, &["-e", scene.statement]));
     assert!(done.status.success(), "{}", text_of(&done.stderr));
     let log = text_of(&fs::read(&log).expect("strace writes its log"));
     let mut threads = BTreeMap::<&str, usize>::new();
@@ -180,6 +207,39 @@ fn require_before_or_after(directory: &Path, ended: &Output, context: &str) {
     assert!(left.is_empty(), "{context}: temp holds {left:?}");
 }
 
+/// Checks that the index is whole or absent, that nothing else is left, and that it can be built: by the
+/// job, if it is paused and the `point` is an odd one, else by another.
+fn require_index(directory: &Path, (ended, point): (&Output, usize), context: &str) {
+    let told = text_of(&ended.stderr);
+    assert!(!told.contains("XX000") && !told.contains("panicked"), "{context}: {told}");
+    let has_index = || {
+        let shown = run(&mut wharf(directory, &["-e", "SHOW INDEXES FROM t"]));
+        assert!(shown.status.success(), "{context}: next open: {}", text_of(&shown.stderr));
+        text_of(&shown.stdout).contains(",i,")
+    };
+    if ended.status.success() {
+        assert!(has_index(), "{context}: success was told, but there is no index");
+    }
+    let order = if point % 2 == 1 { "RESUME" } else { "CANCEL" };
+    let order = run(&mut wharf(directory, &["-e", &format!("{order} ALL CREATE INDEX JOBS")]));
+    assert!(order.status.success(), "{context}: {}", text_of(&order.stderr));
+    let left = files_below(&directory.join("shop/data"));
+    if !has_index() {
+        assert_eq!(left.len(), 1, "{context}: orphans: {left:?}");
+        let again = run(&mut wharf(directory, &["-e", INDEX]));
+        assert!(again.status.success(), "{context}: again: {}", text_of(&again.stderr));
+    }
+    assert_eq!(files_below(&directory.join("shop/data")).len(), 2, "{context}");
+    let left = files_below(&directory.join("shop/tmp"));
+    assert!(left.is_empty(), "{context}: temporary files: {left:?}");
+    let query = "SELECT count(*), sum(id), count(name) FROM t WHERE n >= 0";
+    let plan = run(&mut wharf(directory, &["-e", &format!("EXPLAIN {query}")]));
+    assert!(text_of(&plan.stdout).contains("using i"), "{context}: {}", text_of(&plan.stdout));
+    let counted = text_of(&run(&mut wharf(directory, &["-e", query])).stdout);
+    let expected = format!("{ROWS},{},{ROWS}", ROWS * (ROWS - 1) / 2);
+    assert_eq!(counted.lines().nth(1), Some(expected.as_str()), "{context}");
+}
+
 fn require_rows(directory: &Path, context: &str) {
     let query = "SELECT count(*), sum(id), count(n) FROM t";
     let counted = run(&mut wharf(directory, &["-e", query]));
@@ -213,33 +273,64 @@ fn can_trace() -> bool {
 }
 
 /// Disturbs an import by `fault` at one of `step` points.
-fn try_points(fault: &str, step: usize) {
+fn try_import(fault: &str, step: usize) {
+    try_points(Scene::import, fault, step, &|directory, (ended, _), context| {
+        require_before_or_after(directory, ended, context);
+    });
+}
+
+/// Disturbs an index build by `fault` at one of `step` points.
+fn try_index(fault: &str, step: usize) {
+    try_points(Scene::index, fault, step, &require_index);
+}
+
+/// Checks what a disturbance at a point left, in the words of the last argument.
+type Check<'a> = &'a dyn Fn(&Path, (&Output, usize), &str);
+
+/// Disturbs what `scene` does by `fault` at one of `step` points.
+fn try_points(scene: fn() -> Scene, fault: &str, step: usize, check: Check<'_>) {
     if !can_trace() {
         return;
     }
     let all = std::env::var_os("WHARF_TEST_ALL_POINTS").is_some_and(|value| value != "0");
     let step = if all { 1 } else { step };
-    let scene = Scene::new();
+    let scene = scene();
     for (number, call) in CALLS.iter().enumerate() {
         for point in points(&scene, call).into_iter().skip(number % step).step_by(step) {
             let directory = scene.copy();
-            let ended = run_or_kill(&mut disturbed(&directory, call, fault, point));
-            require_before_or_after(&directory, &ended, &format!("{fault} at {call} {point}"));
+            let place = (directory.as_path(), scene.statement);
+            let ended = run_or_kill(&mut disturbed(place, call, fault, point));
+            check(&directory, (&ended, point), &format!("{fault} at {call} {point}"));
         }
     }
 }
 
 #[test]
 fn a_kill_at_any_write_or_sync_leaves_all_or_nothing() {
-    try_points("signal=SIGKILL", 6);
+    try_import("signal=SIGKILL", 6);
 }
 
 #[test]
 fn an_input_or_output_error_leaves_all_or_nothing() {
-    try_points("error=EIO", 9);
+    try_import("error=EIO", 9);
 }
 
 #[test]
 fn a_full_disk_leaves_all_or_nothing() {
-    try_points("error=ENOSPC", 9);
+    try_import("error=ENOSPC", 9);
+}
+
+#[test]
+fn a_kill_at_any_write_or_sync_leaves_a_whole_index_or_none() {
+    try_index("signal=SIGKILL", 6);
+}
+
+#[test]
+fn an_input_or_output_error_leaves_a_whole_index_or_none() {
+    try_index("error=EIO", 9);
+}
+
+#[test]
+fn a_full_disk_leaves_a_whole_index_or_none() {
+    try_index("error=ENOSPC", 9);
 }

@@ -1,5 +1,5 @@
 //! Faults from outside: the program is killed, interrupted, starved of disk space or denied a file in
-//! the middle of an import, and the database must be as it was before.
+//! the middle of an import or an index build, and the database must be as it was before.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -372,15 +372,42 @@ impl Dice {
     }
 }
 
-/// An import that is disturbed again and again, at whatever point it then has reached.
+/// The import that is disturbed.
+const IMPORT: Work = Work {
+    kind: "IMPORT",
+    query: "SELECT * FROM t ORDER BY id; SELECT id, n FROM t WHERE n = 0 ORDER BY id",
+    undo: "DROP TABLE IF EXISTS t",
+};
+
+/// The index build that is disturbed.
+const INDEX: Work = Work {
+    kind: "CREATE INDEX",
+    query: "EXPLAIN SELECT sum(id) FROM t WHERE n >= 0;
+            SELECT n, count(*), sum(id), min(name), max(name) FROM t WHERE n >= 0 GROUP BY n ORDER BY n;
+            SELECT id, name FROM t WHERE n = 0 ORDER BY id",
+    undo: "DROP INDEX IF EXISTS t@i",
+};
+
+/// A kind of job.
+struct Work {
+    /// Its type.
+    kind: &'static str,
+    /// What tells whether it was done as it should.
+    query: &'static str,
+    /// What takes back what it made.
+    undo: &'static str,
+}
+
+/// A job that is disturbed again and again, at whatever point it then has reached.
 struct Disturbed {
     scene: Scene,
     dice: Dice,
+    work: Work,
     /// How long it takes undisturbed, about: after that there is nothing to disturb.
     whole: Duration,
-    import: String,
+    statement: String,
     expected: String,
-    /// All files while there is no table and no job to go on with.
+    /// All files while there is nothing of the job.
     kept: Vec<PathBuf>,
     /// How often each thing was done.
     done: BTreeMap<String, u64>,
@@ -388,6 +415,22 @@ struct Disturbed {
 
 impl Disturbed {
     fn new(rows: u64, seed: u64) -> Self {
+        let this = Self::prepared(rows, seed, (IMPORT, &import("data.csv")), &[]);
+        assert_eq!(this.expected.lines().count() as u64, 2 + rows + rows.div_ceil(97));
+        this
+    }
+
+    /// Returns an index build over a table of `rows` rows.
+    fn index(rows: u64, seed: u64) -> Self {
+        let table = "CREATE TABLE t (id INT PRIMARY KEY, name STRING, n INT)";
+        let fill = "IMPORT INTO t CSV DATA ('data.csv')";
+        let create = "CREATE INDEX i ON t (n) STORING (name) WITH detached";
+        let this = Self::prepared(rows, seed, (INDEX, create), &[table, fill]);
+        assert!(this.expected.contains("using i"), "{}", this.expected);
+        this
+    }
+
+    fn prepared(rows: u64, seed: u64, (work, statement): (Work, &str), before: &[&str]) -> Self {
         let scene = Scene { directory: tempfile::tempdir().expect("a scratch directory") };
         let mut text = String::new();
         for row in 0..rows {
@@ -404,38 +447,45 @@ impl Disturbed {
             let made = scene.run(&["-e", &set]);
             assert!(made.status.success(), "{}", stderr(&made));
         }
+        for statement in before {
+            let made = scene.run(&["-e", statement]);
+            assert!(made.status.success(), "{}", stderr(&made));
+        }
         let mut this = Self {
             scene,
             dice: Dice(seed),
+            work,
             whole: Duration::ZERO,
-            import: import("data.csv"),
+            statement: statement.to_owned(),
             expected: String::new(),
             kept: Vec::new(),
             done: BTreeMap::new(),
         };
         this.kept = sorted(files_below(this.scene.directory.path()));
         let begun = std::time::Instant::now();
-        let made = this.scene.run(&["-e", &this.import]);
+        let made = this.scene.run(&["-e", &this.statement]);
         assert!(made.status.success(), "{}", stderr(&made));
         this.whole = begun.elapsed();
         this.expected = this.content();
-        assert_eq!(this.expected.lines().count() as u64, 2 + rows + rows.div_ceil(97));
         this.clean();
         this
     }
 
-    /// Returns all rows, and those that the index finds.
+    /// Returns what tells whether the job was done as it should.
     fn content(&self) -> String {
-        let index = "SELECT id, n FROM t WHERE n = 0 ORDER BY id";
-        let all = "SELECT * FROM t ORDER BY id";
-        let shown = self.scene.run(&["--format", "csv", "-e", all, "-e", index]);
+        let shown = self.scene.run(&["--format", "csv", "-e", self.work.query]);
         assert!(shown.status.success(), "{}", stderr(&shown));
         String::from_utf8_lossy(&shown.stdout).into_owned()
     }
 
-    /// Drops the table and checks that no file is left, neither in the database nor elsewhere.
+    /// Lets a paused job go on.
+    fn resume(&self) -> String {
+        format!("RESUME ALL {} JOBS", self.work.kind)
+    }
+
+    /// Drops what was made and checks that no file is left, neither in the database nor elsewhere.
     fn clean(&self) {
-        let dropped = self.scene.run(&["-e", "DROP TABLE IF EXISTS t"]);
+        let dropped = self.scene.run(&["-e", self.work.undo]);
         assert!(dropped.status.success(), "{}", stderr(&dropped));
         assert_eq!(sorted(files_below(self.scene.directory.path())), self.kept, "files were left");
     }
@@ -466,7 +516,7 @@ impl Disturbed {
                 shell.kill().expect("it can be killed");
                 break;
             }
-            tell(&format!("{order} ALL IMPORT JOBS"));
+            tell(&format!("{order} ALL {} JOBS", self.work.kind));
         }
         drop(input);
         shell.wait().expect("it ends");
@@ -488,32 +538,51 @@ impl Disturbed {
 #[test]
 fn a_disturbed_import_is_whole_or_absent() {
     let rows = number("WHARF_FAULT_ROWS", 20_000);
-    let mut disturbed = Disturbed::new(rows, number("WHARF_FAULT_SEED", 1));
+    let disturbed = Disturbed::new(rows, number("WHARF_FAULT_SEED", 1));
+    let statement = format!("{}, detached", disturbed.statement);
+    disturb_often(disturbed, &statement, &|disturbed| {
+        let query = disturbed.scene.run(&["-e", "SELECT 1 FROM t"]);
+        assert!(stderr(&query).contains("42P01"), "{}", stderr(&query));
+    });
+}
+
+#[test]
+fn a_disturbed_index_build_is_whole_or_absent() {
+    let rows = number("WHARF_FAULT_ROWS", 50_000);
+    let disturbed = Disturbed::index(rows, number("WHARF_FAULT_SEED", 1));
+    let statement = disturbed.statement.clone();
+    disturb_often(disturbed, &statement, &|disturbed| {
+        let indexes = disturbed.scene.run(&["--format", "csv", "-e", "SHOW INDEXES FROM t"]);
+        let indexes = String::from_utf8_lossy(&indexes.stdout);
+        assert!(indexes.contains("primary") && !indexes.contains(",i,"), "{indexes}");
+    });
+}
+
+/// Disturbs a job at several points; `require_absent` checks that nothing came of one that was canceled.
+fn disturb_often(mut disturbed: Disturbed, statement: &str, require_absent: &dyn Fn(&Disturbed)) {
     let points = number("WHARF_FAULT_POINTS", 6);
     for point in 0..points {
         let (before, _) = disturbed.state();
-        let statement = format!("{}, detached", disturbed.import);
-        disturbed.disturb(&statement);
+        disturbed.disturb(statement);
         let mut ended = disturbed.state();
         for _ in 0..3 {
             if ended.1 != "paused" {
                 break;
             }
-            disturbed.disturb("RESUME ALL IMPORT JOBS");
+            disturbed.disturb(&disturbed.resume());
             ended = disturbed.state();
         }
         if ended.1 == "paused" {
-            let resumed = disturbed.scene.run(&["-e", "RESUME ALL IMPORT JOBS"]);
+            let resumed = disturbed.scene.run(&["-e", &disturbed.resume()]);
             assert!(resumed.status.success(), "{point}: {}", stderr(&resumed));
             ended = disturbed.state();
         }
         let (job, status) = ended;
         if job > before && status == "succeeded" {
-            assert!(disturbed.content() == disturbed.expected, "{point}: the table differs");
+            assert!(disturbed.content() == disturbed.expected, "{point}: the content differs");
         } else {
             assert!(job == before || status == "canceled", "{point}: job {job} is {status}");
-            let query = disturbed.scene.run(&["-e", "SELECT 1 FROM t"]);
-            assert!(stderr(&query).contains("42P01"), "{point}: {}", stderr(&query));
+            require_absent(&disturbed);
         }
         disturbed.count(if job > before { &status } else { "not begun" });
         disturbed.clean();
@@ -534,7 +603,7 @@ fn resumes_when_there_is_room(disturbed: &Disturbed, failed: &Output, what: &str
         assert_eq!(told.contains("The job is paused"), status == "paused", "{what}: {told}");
     }
     if status == "paused" {
-        let resumed = disturbed.scene.run(&["-e", "RESUME ALL IMPORT JOBS"]);
+        let resumed = disturbed.scene.run(&["-e", &disturbed.resume()]);
         assert!(resumed.status.success(), "{what}: {}", stderr(&resumed));
         assert_eq!(disturbed.state().1, "succeeded", "{what}");
     }
@@ -555,13 +624,31 @@ fn a_full_disk_pauses_a_job_that_has_a_checkpoint() {
         let failed = Command::new("sh")
             .args(["-c", &script])
             .arg(program())
-            .args(["--no-init", "shop", "--memory", "1MiB", "-e", &disturbed.import])
+            .args(["--no-init", "shop", "--memory", "1MiB", "-e", &disturbed.statement])
             .current_dir(disturbed.scene.directory.path())
             .output()
             .expect("a shell runs");
         resumes_when_there_is_room(&disturbed, &failed, &format!("{blocks} blocks"))
     });
     assert!(paused[limits.len() - 1], "{paused:?}");
+}
+
+#[test]
+fn a_full_disk_pauses_an_index_build() {
+    let disturbed = Disturbed::index(ROWS, 1);
+    let limits = [400, 700, 1000, 2000];
+    let paused = limits.map(|blocks| {
+        let script = format!("ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let failed = Command::new("sh")
+            .args(["-c", &script])
+            .arg(program())
+            .args(["--no-init", "shop", "--memory", "1MiB", "-e", &disturbed.statement])
+            .current_dir(disturbed.scene.directory.path())
+            .output()
+            .expect("a shell runs");
+        resumes_when_there_is_room(&disturbed, &failed, &format!("{blocks} blocks"))
+    });
+    assert!(paused.contains(&true), "{paused:?}");
 }
 
 #[test]

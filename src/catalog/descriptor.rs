@@ -111,6 +111,15 @@ pub struct ForeignKey {
     pub on_update: Option<String>,
 }
 
+impl IndexDescriptor {
+    /// Returns whether the index makes sure that rows differ in `columns`, which stand in any order.
+    pub fn is_key_of(&self, columns: &[ColumnId]) -> bool {
+        self.unique
+            && self.key.len() == columns.len()
+            && self.key.iter().all(|part| columns.contains(&part.column))
+    }
+}
+
 impl TableDescriptor {
     /// Returns the column called `name`.
     pub fn column(&self, name: &str) -> Option<&ColumnDescriptor> {

@@ -107,6 +107,8 @@ states! {
     DUPLICATE_DATABASE = "42P04";
     /// A table exists already.
     DUPLICATE_TABLE = "42P07";
+    /// A name stands for several objects.
+    AMBIGUOUS_PARAMETER = "42P09";
     /// A column reference is not usable here.
     INVALID_COLUMN_REFERENCE = "42P10";
     /// A table is defined wrongly.

@@ -109,53 +109,60 @@ pub(crate) fn build_index(
     segments: &[Arc<Segment>],
     space: &Arc<RunSpace>,
 ) -> Result<(Vec<Segment>, Vec<Vec<u8>>)> {
-    let rows: u64 = segments.iter().map(|segment| segment.rows).sum();
-    let segment_rows = index_segment_rows(rows, context.threads);
-    if let Some(packed) = PackedIndex::new(context, table, layout, segments)? {
-        let (segments, watch) = packed.build(segments, segment_rows)?;
-        return Ok((segments, watch.into_duplicates()));
-    }
-    let runs = sorted_runs(context, table, layout, segments, space)?;
-    space.release();
-    if runs.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let target = Target {
-        context,
-        table: table.id,
-        columns: &layout.columns,
-        key: &layout.key,
-        encoder: &layout.encoder,
-        unique: layout.unique.as_ref(),
-        segment_rows,
-    };
-    let (segments, watch) = merge_runs(&target, &runs, &|_| {})?;
-    Ok((segments, watch.into_duplicates()))
+    IndexBuild { context, table, layout, space, rows_done: &|_| {} }.run(segments)
 }
 
-/// Returns how many rows a segment of an index gets: some millions, but work for every thread.
-fn index_segment_rows(rows: u64, threads: usize) -> usize {
-    let share = rows.div_ceil(threads as u64).clamp(1 << 16, 4 << 20);
-    usize::try_from(share).unwrap_or(usize::MAX)
+/// The building of an index.
+pub(crate) struct IndexBuild<'a> {
+    /// Where segments, cancellation and threads come from.
+    pub(crate) context: &'a JobContext,
+    /// The table.
+    pub(crate) table: &'a TableDescriptor,
+    /// The shape of the index's segments.
+    pub(crate) layout: &'a IndexLayout,
+    /// Where sorted runs stay.
+    pub(crate) space: &'a Arc<RunSpace>,
+    /// Is told of rows, each when it is read and when it is written.
+    pub(crate) rows_done: &'a (dyn Fn(u64) + Sync),
 }
 
-/// Reads the index's columns from the table's segments on all threads and sorts them.
-fn sorted_runs(
-    context: &JobContext,
-    table: &TableDescriptor,
-    layout: &IndexLayout,
-    segments: &[Arc<Segment>],
-    space: &Arc<RunSpace>,
-) -> Result<Vec<Run>> {
-    let next = AtomicUsize::new(0);
-    let runs: Mutex<Vec<Run>> = Mutex::new(Vec::new());
-    let failure: Mutex<Option<Error>> = Mutex::new(None);
-    let threads = context.threads.min(segments.len());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let sorted = sort_segments(context, table, layout, (segments, &next), space);
-                match sorted {
+impl IndexBuild<'_> {
+    /// Builds the segments of the index over `segments`; returns keys that occur twice in a unique one
+    /// besides.
+    pub(crate) fn run(&self, segments: &[Arc<Segment>]) -> Result<(Vec<Segment>, Vec<Vec<u8>>)> {
+        let Self { context, table, layout, .. } = *self;
+        let rows: u64 = segments.iter().map(|segment| segment.rows).sum();
+        let segment_rows = index_segment_rows(rows, context.threads);
+        if let Some(packed) = PackedIndex::new(context, table, layout, segments)? {
+            let (segments, watch) = packed.build(segments, segment_rows, self.rows_done)?;
+            return Ok((segments, watch.into_duplicates()));
+        }
+        let runs = self.sorted_runs(segments)?;
+        self.space.release();
+        if runs.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let target = Target {
+            context,
+            table: table.id,
+            columns: &layout.columns,
+            key: &layout.key,
+            encoder: &layout.encoder,
+            unique: layout.unique.as_ref(),
+            segment_rows,
+        };
+        let (segments, watch) = merge_runs(&target, &runs, self.rows_done)?;
+        Ok((segments, watch.into_duplicates()))
+    }
+
+    /// Reads the index's columns from the table's segments on all threads and sorts them.
+    fn sorted_runs(&self, segments: &[Arc<Segment>]) -> Result<Vec<Run>> {
+        let next = AtomicUsize::new(0);
+        let runs: Mutex<Vec<Run>> = Mutex::new(Vec::new());
+        let failure: Mutex<Option<Error>> = Mutex::new(None);
+        std::thread::scope(|scope| {
+            for _ in 0..self.context.threads.min(segments.len()) {
+                scope.spawn(|| match self.sort_segments(segments, &next) {
                     Ok(sorted) => {
                         runs.lock().expect("no thread panics with the lock").extend(sorted);
                     }
@@ -163,33 +170,36 @@ fn sorted_runs(
                         next.store(segments.len(), Ordering::Relaxed);
                         *failure.lock().expect("no thread panics with the lock") = Some(error);
                     }
-                }
-            });
+                });
+            }
+        });
+        match failure.into_inner().expect("no thread panics with the lock") {
+            Some(error) => Err(error),
+            None => Ok(runs.into_inner().expect("no thread panics with the lock")),
         }
-    });
-    match failure.into_inner().expect("no thread panics with the lock") {
-        Some(error) => Err(error),
-        None => Ok(runs.into_inner().expect("no thread panics with the lock")),
+    }
+
+    fn sort_segments(&self, segments: &[Arc<Segment>], next: &AtomicUsize) -> Result<Vec<Run>> {
+        let Self { context, table, layout, space, .. } = *self;
+        let share = usize::try_from(context.memory / 2).unwrap_or(usize::MAX) / context.threads;
+        let mut sorter =
+            Sorter::new(Arc::clone(&layout.encoder), Arc::clone(space), share.max(1 << 20));
+        while let Some(segment) = segments.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for batch in index_rows(context, table, layout, segment)? {
+                context.cancellation.check()?;
+                let batch = batch?;
+                sorter.push(&batch)?;
+                (self.rows_done)(batch.num_rows() as u64);
+            }
+        }
+        sorter.finish()
     }
 }
 
-fn sort_segments(
-    context: &JobContext,
-    table: &TableDescriptor,
-    layout: &IndexLayout,
-    (segments, next): (&[Arc<Segment>], &AtomicUsize),
-    space: &Arc<RunSpace>,
-) -> Result<Vec<Run>> {
-    let share = usize::try_from(context.memory / 2).unwrap_or(usize::MAX) / context.threads;
-    let mut sorter =
-        Sorter::new(Arc::clone(&layout.encoder), Arc::clone(space), share.max(1 << 20));
-    while let Some(segment) = segments.get(next.fetch_add(1, Ordering::Relaxed)) {
-        for batch in index_rows(context, table, layout, segment)? {
-            context.cancellation.check()?;
-            sorter.push(&batch?)?;
-        }
-    }
-    sorter.finish()
+/// Returns how many rows a segment of an index gets: some millions, but work for every thread.
+fn index_segment_rows(rows: u64, threads: usize) -> usize {
+    let share = rows.div_ceil(threads as u64).clamp(1 << 16, 4 << 20);
+    usize::try_from(share).unwrap_or(usize::MAX)
 }
 
 /// Returns the index's columns of a segment of the table, in the order of the index's columns.

@@ -6,10 +6,12 @@
 mod bytes;
 mod compact;
 mod constraint;
+pub mod create_index;
 mod event;
 pub mod export;
 pub mod file_table;
 mod foreign_key;
+mod hold;
 pub mod import;
 mod index;
 pub mod insert;

@@ -89,20 +89,21 @@ impl<'a> PackedIndex<'a> {
     }
 
     /// Returns the segments of the index, of about `part_rows` rows, and keys that occur twice in a
-    /// unique one.
+    /// unique one. Tells `rows_done` of rows that are read, and again of those that are written.
     pub(crate) fn build(
         &self,
         segments: &[Arc<Segment>],
         part_rows: usize,
+        rows_done: &(dyn Fn(u64) + Sync),
     ) -> Result<(Vec<Segment>, DuplicateWatch)> {
         let entries = in_parallel(self.context.threads, segments.len(), |number| {
-            self.read(&segments[number])
+            self.read(&segments[number], rows_done)
         })?;
         let shift = self.packing.bits().saturating_sub(COUNTED_BITS);
         let bounds = cut(&entries, shift, part_rows);
         let done: Mutex<Vec<Segment>> = Mutex::default();
         let made = in_parallel(self.context.threads, bounds.len(), |part| {
-            let made = self.write_part(&entries, shift, bounds[part])?;
+            let made = self.write_part((&entries, shift), bounds[part], rows_done)?;
             done.lock().expect("no thread panics with the lock").push(made.0.clone());
             Ok(made)
         });
@@ -120,7 +121,7 @@ impl<'a> PackedIndex<'a> {
     }
 
     /// Returns the entries of the rows of a segment.
-    fn read(&self, segment: &Arc<Segment>) -> Result<Vec<u64>> {
+    fn read(&self, segment: &Arc<Segment>, rows_done: &(dyn Fn(u64) + Sync)) -> Result<Vec<u64>> {
         let mut entries = Vec::with_capacity(usize::try_from(segment.rows).unwrap_or(0));
         let mut buffer = RowBuffer::new(&self.entry)?;
         for batch in index_rows(self.context, self.table, self.layout, segment)? {
@@ -128,6 +129,7 @@ impl<'a> PackedIndex<'a> {
             let entry =
                 self.replace(&batch?, &self.entry, |ranks, texts| Ok(ranks.encode(texts)))?;
             buffer.append(&entry)?;
+            rows_done(entry.num_rows() as u64);
             entries.extend(
                 self.packing.pack::<u64>(&buffer.key(&self.encoder, &self.packing).columns),
             );
@@ -154,9 +156,9 @@ impl<'a> PackedIndex<'a> {
     /// Writes the entries whose high bits are in `range` to a segment, in order.
     fn write_part(
         &self,
-        entries: &[Vec<u64>],
-        shift: u32,
+        (entries, shift): (&[Vec<u64>], u32),
         (low, high): (u64, u64),
+        rows_done: &(dyn Fn(u64) + Sync),
     ) -> Result<(Segment, DuplicateWatch)> {
         let inside = |entry: &u64| (low..high).contains(&(entry >> shift));
         let count = entries.iter().flatten().filter(|entry| inside(entry)).count();
@@ -180,6 +182,7 @@ impl<'a> PackedIndex<'a> {
                 watch.look(unique, &batch)?;
             }
             writer.write(&batch)?;
+            rows_done(batch.num_rows() as u64);
             buffer.clear();
         }
         Ok((writer.finish()?, watch))

@@ -212,7 +212,8 @@ pub(super) fn add_indexes(draft: &mut Draft<'_>) -> Result {
     Ok(())
 }
 
-fn add_index(draft: &mut Draft<'_>, index: &IndexElement) -> Result {
+/// Adds a secondary index, whose name is free if it has one.
+pub(super) fn add_index(draft: &mut Draft<'_>, index: &IndexElement) -> Result {
     let parts: Vec<KeyPart<'_>> =
         index.columns.iter().map(|column| (&column.name, column.descending)).collect();
     let key = checked_key(draft, &parts, "index")?;

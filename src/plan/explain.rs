@@ -1,8 +1,8 @@
 //! EXPLAIN: of a query, whose plan the engine prints, or of another statement, as lines.
 
 use super::{
-    Decompress, Export, ExportFormat, ExportTarget, FormatKind, Header, Import, ImportDump,
-    ImportInto, ImportMode, ImportTarget, Insert, InsertSource, Plan, Planner, Show,
+    CreateIndex, Decompress, Export, ExportFormat, ExportTarget, FormatKind, Header, Import,
+    ImportDump, ImportInto, ImportMode, ImportTarget, Insert, InsertSource, Plan, Planner, Show,
 };
 use crate::catalog::{Catalog, IndexDescriptor, Object, PUBLIC_SCHEMA, TableDescriptor, TableId};
 use crate::error::{Error, Result, SqlState};
@@ -56,9 +56,22 @@ fn lines(plan: &Plan, catalog: &dyn Catalog) -> Vec<String> {
                 .iter()
                 .map(|id| format!("drop table {}", table_name(*id, catalog)))
                 .collect();
-            lines.extend(foreign_keys.iter().map(|(id, name)| {
-                format!("drop constraint {name} of table {}", table_name(*id, catalog))
-            }));
+            lines.extend(dropped_keys(foreign_keys, catalog));
+            lines
+        }
+        Plan::CreateIndex(create) => index_lines(create, catalog),
+        Plan::DropIndexes { indexes, foreign_keys } => {
+            let mut lines: Vec<String> = indexes
+                .iter()
+                .map(|(table, index)| {
+                    let named = catalog
+                        .table_by_id(*table)
+                        .and_then(|table| table.all_indexes().find(|each| each.id == *index));
+                    let name = named.map_or("", |index| index.name.as_str());
+                    format!("drop index {name} of table {}", table_name(*table, catalog))
+                })
+                .collect();
+            lines.extend(dropped_keys(foreign_keys, catalog));
             lines
         }
         Plan::Insert(insert) => insert_lines(insert, catalog),
@@ -71,6 +84,43 @@ fn lines(plan: &Plan, catalog: &dyn Catalog) -> Vec<String> {
         Plan::Nothing { .. } => vec!["nothing to do".to_owned()],
         other => vec![one_line(other, catalog)],
     }
+}
+
+/// Returns which foreign keys fall with what they depend on.
+fn dropped_keys(
+    foreign_keys: &[(TableId, String)],
+    catalog: &dyn Catalog,
+) -> impl Iterator<Item = String> {
+    foreign_keys
+        .iter()
+        .map(|(id, name)| format!("drop constraint {name} of table {}", table_name(*id, catalog)))
+}
+
+/// Returns the steps of building an index.
+fn index_lines(create: &CreateIndex, catalog: &dyn Catalog) -> Vec<String> {
+    let CreateIndex { table, index, .. } = create;
+    let mut lines = vec![
+        format!("create {} {}", index_kind(index), index.name),
+        format!("  table: {}", full_name(table, catalog)),
+        format!("  key: {}", table.key_names(&index.key).join(", ")),
+    ];
+    let stored: Vec<&str> = index
+        .storing
+        .iter()
+        .filter_map(|id| table.column_by_id(*id))
+        .map(|column| column.name.as_str())
+        .collect();
+    if !stored.is_empty() {
+        lines.push(format!("  stored: {}", stored.join(", ")));
+    }
+    lines.push("  1. read and sort the rows of the table".to_owned());
+    let check = if index.unique { "check unique keys, " } else { "" };
+    lines.push(format!("  2. {check}publish in one commit"));
+    lines
+}
+
+fn index_kind(index: &IndexDescriptor) -> &'static str {
+    if index.unique { "unique index" } else { "index" }
 }
 
 /// Returns a plan that is one step.
@@ -311,8 +361,7 @@ fn table_lines(table: &TableDescriptor) -> Vec<String> {
     let mut lines =
         vec![format!("  columns: {}", columns.join(", ")), format!("  primary key: {primary}")];
     for index in &table.indexes {
-        let kind = if index.unique { "unique index" } else { "index" };
-        lines.push(format!("  {kind} {}: {}", index.name, key(index)));
+        lines.push(format!("  {} {}: {}", index_kind(index), index.name, key(index)));
     }
     lines
         .extend(table.checks.iter().map(|check| format!("  check {}: {}", check.name, check.expr)));

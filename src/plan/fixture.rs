@@ -278,6 +278,14 @@ impl Store {
                     self.catalog.remove_table(*id);
                 }
             }
+            Plan::CreateIndex(create) => self.put_table(create.table.id, &create.with_index()),
+            Plan::DropIndexes { indexes, .. } => {
+                for (id, index) in indexes {
+                    if let Some(table) = self.catalog.tables.get_mut(id) {
+                        table.indexes.retain(|each| each.id != *index);
+                    }
+                }
+            }
             Plan::CreateDatabase { name } => self
                 .catalog
                 .put_database(DatabaseDescriptor { id: DatabaseId(next), name: name.clone() }),

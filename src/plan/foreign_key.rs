@@ -153,11 +153,8 @@ fn referenced_columns<'t>(
 
 /// Requires columns to be a primary or unique key of their table, in any order.
 fn require_key(table: &TableDescriptor, columns: &[&ColumnDescriptor], span: Span) -> Result {
-    let found = table.all_indexes().filter(|index| index.unique).any(|index| {
-        index.key.len() == columns.len()
-            && index.key.iter().all(|part| columns.iter().any(|each| each.id == part.column))
-    });
-    if found {
+    let columns = ids(columns);
+    if table.all_indexes().any(|index| index.is_key_of(&columns)) {
         return Ok(());
     }
     Err(Error::new(

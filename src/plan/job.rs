@@ -7,7 +7,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::syntax::ast::{JobAction, Jobs, Value, ValueKind};
 
 /// The types of jobs.
-const TYPES: &[&str] = &["IMPORT", "EXPORT"];
+const TYPES: &[&str] = &["IMPORT", "EXPORT", "CREATE INDEX"];
 
 /// Plans a PAUSE, RESUME or CANCEL.
 pub(super) fn plan_control(
@@ -35,7 +35,7 @@ pub(super) fn select(planner: &Planner<'_>, jobs: &Jobs) -> Result<JobSelection>
                 format!("there are no jobs of type \"{}\"", name.value),
             )
             .at(name.span)
-            .hint(format!("Use {}.", TYPES.join(" or "))));
+            .hint("Use IMPORT, EXPORT or CREATE INDEX."));
         }
     })
 }
@@ -69,6 +69,10 @@ mod tests {
         assert!(matches!(selection("PAUSE JOB 7"), JobSelection::One(7)));
         assert!(matches!(selection("RESUME JOB '7'"), JobSelection::One(7)));
         assert!(matches!(selection("CANCEL ALL import JOBS"), JobSelection::Type(_)));
+        let JobSelection::Type(name) = selection("pause all create  index jobs") else {
+            panic!("a type");
+        };
+        assert_eq!(name, "CREATE INDEX");
         let JobSelection::Query(query) = selection("CANCEL JOBS (SELECT id FROM customers)") else {
             panic!("a query");
         };

@@ -9,11 +9,13 @@ mod column;
 mod constraint;
 mod copy;
 mod copy_option;
+mod create_index;
 mod create_table;
 mod database;
 #[cfg(test)]
 mod documentation;
 mod drop;
+mod drop_index;
 mod dump;
 mod explain;
 mod export;
@@ -42,6 +44,7 @@ mod user;
 mod variable;
 
 pub use copy_option::COPY_OPTIONS;
+pub use create_index::CreateIndex;
 pub use dump::{ImportDump, describe_dumped};
 pub use export::{Export, ExportFormat, ExportResult, ExportTarget, ForceQuote};
 pub use export_option::{OutputCompression, export_option_help};
@@ -57,7 +60,7 @@ pub use show_create::create_table_text;
 pub use variable::{VariableHelp, default_variables, variable_help};
 
 use crate::catalog::{
-    Catalog, ColumnId, DatabaseId, Object, PrivilegeSet, TableDescriptor, TableId,
+    Catalog, ColumnId, DatabaseId, IndexId, Object, PrivilegeSet, TableDescriptor, TableId,
 };
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::record::TextFormat;
@@ -142,6 +145,15 @@ pub enum Plan {
         /// The tables.
         tables: Vec<TableId>,
         /// Foreign keys of other tables that fall with them: table and constraint name.
+        foreign_keys: Vec<(TableId, String)>,
+    },
+    /// Build an index.
+    CreateIndex(Box<CreateIndex>),
+    /// Drop indexes.
+    DropIndexes {
+        /// The indexes with their tables.
+        indexes: Vec<(TableId, IndexId)>,
+        /// Foreign keys that fall with them: table and constraint name.
         foreign_keys: Vec<(TableId, String)>,
     },
     /// Make a database.
@@ -476,6 +488,8 @@ impl Planner<'_> {
             }
             S::CreateTable(create) => create_table::plan_create_table(self, create),
             S::DropTable(drop) => drop::plan_drop_table(self, drop),
+            S::CreateIndex(create) => create_index::plan_create_index(self, create),
+            S::DropIndex(drop) => drop_index::plan_drop_index(self, drop),
             S::CreateDatabase { name, if_not_exists } => {
                 database::plan_create_database(self, name, *if_not_exists)
             }

@@ -7,7 +7,7 @@ use crate::syntax::ast::{JobAction, Statement};
 /// Refuses a statement that the session's state does not allow: any but the end of a transaction
 /// that has failed; a write to a read-only database or inside a transaction.
 ///
-/// IMPORT checks the transaction itself, later in its own order of checks.
+/// IMPORT and CREATE INDEX check the transaction themselves, later in their own order of checks.
 pub(super) fn check_state(planner: &Planner<'_>, statement: &Statement) -> Result {
     let context = planner.context;
     if context.transaction_failed && !matches!(statement, Statement::Commit | Statement::Rollback) {
@@ -28,7 +28,9 @@ pub(super) fn check_state(planner: &Planner<'_>, statement: &Statement) -> Resul
         statement,
         Statement::ImportTable(_) | Statement::ImportInto(_) | Statement::ImportDump(_)
     );
-    if context.in_transaction && !import {
+    // A job each, which says so itself.
+    let job = import || matches!(statement, Statement::CreateIndex(_));
+    if context.in_transaction && !job {
         return Err(Error::new(
             SqlState::FEATURE_NOT_SUPPORTED,
             "writes inside a transaction are not supported yet",
@@ -44,6 +46,8 @@ fn write_verb(statement: &Statement) -> Option<&'static str> {
         Statement::ImportTable(_) | Statement::ImportInto(_) | Statement::ImportDump(_) => "IMPORT",
         Statement::CreateTable(_) => "CREATE TABLE",
         Statement::DropTable(_) => "DROP TABLE",
+        Statement::CreateIndex(_) => "CREATE INDEX",
+        Statement::DropIndex(_) => "DROP INDEX",
         Statement::CreateDatabase { .. } => "CREATE DATABASE",
         Statement::DropDatabase { .. } => "DROP DATABASE",
         Statement::Insert(_) => "INSERT",

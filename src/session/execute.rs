@@ -103,6 +103,10 @@ impl Session {
             Plan::DropTables { tables, foreign_keys } => {
                 self.run_drop_tables(&tables, &foreign_keys)
             }
+            Plan::CreateIndex(create) => self.run_create_index(*create, events).await,
+            Plan::DropIndexes { indexes, foreign_keys } => {
+                self.run_drop_indexes(&indexes, &foreign_keys)
+            }
             Plan::CreateDatabase { name } => self.run_create_database(&name),
             Plan::DropDatabase { database, tables, foreign_keys } => {
                 self.run_drop_database(database, &tables, &foreign_keys)

@@ -14,7 +14,7 @@ use arrow::datatypes::Int64Type;
 use super::import::no_events;
 use super::{Event, Options, Outcome, Session};
 use crate::error::{Result, SqlState};
-use crate::store::Manifest;
+use crate::store::{Manifest, TableUse};
 
 /// A row: what stands in the columns `u` and `s`; the key is the map's.
 type Row = (Option<i64>, String);
@@ -201,7 +201,7 @@ fn readers_see_old_rows_and_writers_are_refused() {
         let refused = |result: Result<()>| {
             assert_eq!(result.unwrap_err().code(), SqlState::OBJECT_IN_USE, "{}", progress.phase);
         };
-        refused(store.claim_table(table.id, "t").map(drop));
+        refused(store.claim_table(table.id, "t", TableUse::Import).map(drop));
         refused(store.update(|changes| changes.remove_table(table.id)));
         refused(store.update(|changes| changes.put_manifest(table.id, Manifest::default())));
         seen.fetch_add(1, Ordering::Relaxed);

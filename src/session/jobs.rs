@@ -236,8 +236,9 @@ impl Session {
             return Err(refusal(JobAction::Resume, &record));
         };
         let statement = match self.jobs.statement(record.id) {
+            // The table may have changed since the index was planned.
+            Some(JobStatement::CreateIndex(_)) | None => self.plan_again(&record)?,
             Some(statement) => statement,
-            None => self.plan_again(&record)?,
         };
         let query = QueryContext {
             view: self.store.view(),
@@ -252,6 +253,10 @@ impl Session {
             JobStatement::Import(import) => {
                 let waiting = self.begin(*import, Origin::Record(record), asked).await?;
                 self.launch(waiting, true);
+            }
+            JobStatement::CreateIndex(create) => {
+                let building = self.begin_index(*create, Origin::Record(record), asked).await?;
+                self.launch_index(building, true);
             }
         }
         Ok(())
@@ -275,6 +280,7 @@ impl Session {
         let planned = self.plan_for((&record.user, database), &statement)?;
         match planned.plan {
             Plan::Import(import) | Plan::CopyFrom(import) => Ok(JobStatement::Import(import)),
+            Plan::CreateIndex(create) => Ok(JobStatement::CreateIndex(create)),
             _ => Err(Error::internal(format!("job {id} is none that can go on"))),
         }
     }

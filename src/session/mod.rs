@@ -11,6 +11,7 @@ mod export_properties;
 mod import;
 #[cfg(test)]
 mod import_properties;
+mod index;
 mod insert;
 mod jobs;
 mod launch;

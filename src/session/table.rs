@@ -153,12 +153,22 @@ fn drop_tables(
     tables: &[TableId],
     foreign_keys: &[(TableId, String)],
 ) -> Result {
-    for (id, name) in foreign_keys.iter().filter(|(id, _)| !tables.contains(id)) {
+    let others = foreign_keys.iter().filter(|(id, _)| !tables.contains(id));
+    drop_foreign_keys(changes, others)?;
+    tables.iter().try_for_each(|id| changes.remove_table(*id))
+}
+
+/// Takes foreign keys, of which table and name are given, out of their tables.
+pub(super) fn drop_foreign_keys<'k>(
+    changes: &mut Changes<'_>,
+    foreign_keys: impl IntoIterator<Item = &'k (TableId, String)>,
+) -> Result {
+    for (id, name) in foreign_keys {
         let table = changes.catalog.table_by_id(*id).cloned();
         if let Some(mut table) = table {
             table.foreign_keys.retain(|key| key.name != *name);
             changes.put_table(&table)?;
         }
     }
-    tables.iter().try_for_each(|id| changes.remove_table(*id))
+    Ok(())
 }

@@ -1,9 +1,9 @@
 //! The changes of one commit, gathered before anything is written.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::catalog_file::{Area, Batch, meta};
-use super::claim::{TableClaim, in_use};
+use super::claim::{TableClaim, TableUse, in_use};
 use super::manifest::Manifest;
 use super::rows::{self, Counters};
 use crate::catalog::{
@@ -21,8 +21,8 @@ pub struct Changes<'a> {
     pub(super) batch: Batch,
     /// Manifests that are set, or removed with their tables.
     pub(super) manifests: BTreeMap<TableId, Option<Manifest>>,
-    /// Tables that others hold.
-    held: HashSet<TableId>,
+    /// Tables that others hold, and what for.
+    held: HashMap<TableId, TableUse>,
 }
 
 impl<'a> Changes<'a> {
@@ -30,7 +30,7 @@ impl<'a> Changes<'a> {
     pub(super) fn new(
         catalog: &'a mut Snapshot,
         counters: Counters,
-        held: HashSet<TableId>,
+        held: HashMap<TableId, TableUse>,
     ) -> Self {
         Self { catalog, counters, batch: Batch::new(), manifests: BTreeMap::new(), held }
     }
@@ -42,11 +42,9 @@ impl<'a> Changes<'a> {
 
     /// Fails if somebody else holds a table.
     fn require_free(&self, table: TableId) -> Result<()> {
-        if !self.held.contains(&table) {
-            return Ok(());
-        }
+        let Some(held) = self.held.get(&table) else { return Ok(()) };
         let name = self.catalog.tables.get(&table).map_or("", |table| &table.name);
-        Err(in_use(name))
+        Err(in_use(name, *held))
     }
 
     /// Returns a fresh table id.

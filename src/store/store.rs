@@ -28,9 +28,6 @@ use crate::error::{Error, Result, SqlState};
 /// The default root of `nodelocal:` URLs in a database directory.
 const EXTERN: &str = "extern";
 
-/// What the error column of a job says that a crash stopped.
-const CRASHED: &str = "the process that ran this import ended";
-
 /// How to open a store.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
@@ -353,15 +350,19 @@ fn interrupt(job: &mut JobRecord) {
         // What lies on another machine needs credentials to be removed.
         job.temp_directories.retain(|directory| !directory.starts_with('/'));
     }
+    let crashed = match job.job_type.as_str() {
+        "CREATE INDEX" => "the process that built this index ended",
+        _ => "the process that ran this import ended",
+    };
     if job.resume.is_some() {
         job.status = JobStatus::Paused;
-        job.running_status = Some(format!("{CRASHED}; RESUME JOB {} lets it go on", job.id));
+        job.running_status = Some(format!("{crashed}; RESUME JOB {} lets it go on", job.id));
         return;
     }
     job.status = JobStatus::Failed;
     job.running_status = None;
     job.finished = Some(job.modified);
-    job.error = Some(CRASHED.to_owned());
+    job.error = Some(crashed.to_owned());
 }
 
 /// Everything that a commit writes and leaves behind.

@@ -22,6 +22,10 @@ pub enum Statement {
     CreateTable(CreateTable),
     /// `DROP TABLE [IF EXISTS] t, ... [CASCADE | RESTRICT]`.
     DropTable(DropTable),
+    /// `CREATE [UNIQUE] INDEX [IF NOT EXISTS] [i] ON t (a) [STORING (b)]`.
+    CreateIndex(CreateIndex),
+    /// `DROP INDEX [IF EXISTS] t@i, ... [CASCADE | RESTRICT]`.
+    DropIndex(DropIndex),
     /// `CREATE DATABASE [IF NOT EXISTS] d`.
     CreateDatabase {
         /// The name.
@@ -457,6 +461,39 @@ pub struct IndexElement {
     pub storing: Vec<Ident>,
     /// Where it stands.
     pub span: Span,
+}
+
+/// `CREATE INDEX`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreateIndex {
+    /// The table.
+    pub table: ObjectName,
+    /// Whether an existing index is no error.
+    pub if_not_exists: bool,
+    /// The index.
+    pub index: IndexElement,
+    /// The options in the order written; keys are lower case unless quoted.
+    pub options: Vec<OptionPair>,
+}
+
+/// `DROP INDEX`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DropIndex {
+    /// The indexes.
+    pub names: Vec<IndexName>,
+    /// Whether a missing index is no error.
+    pub if_exists: bool,
+    /// What happens to what depends on it.
+    pub behavior: DropBehavior,
+}
+
+/// The name of an index: `t@i`, or `i` alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IndexName {
+    /// The table, if it is named.
+    pub table: Option<ObjectName>,
+    /// The index: one part behind a table, else with its database and schema if they are named.
+    pub index: ObjectName,
 }
 
 /// An expression that sqlparser has accepted.

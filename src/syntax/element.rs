@@ -106,7 +106,8 @@ fn index_columns(node: &Node<'_>) -> Result<Vec<IndexColumn>> {
         .collect()
 }
 
-fn storing(node: &Node<'_>) -> Vec<Ident> {
+/// Returns the columns that an index stores.
+pub(super) fn storing(node: &Node<'_>) -> Vec<Ident> {
     node.find(Rule::opt_storing).map(|storing| storing.name_list()).unwrap_or_default()
 }
 
@@ -118,7 +119,8 @@ fn refuse_tail(node: &Node<'_>) -> Result {
     }
 }
 
-fn unsupported_clause(word: &Node<'_>, place: &str) -> Error {
+/// Returns the error for a clause that begins with `word`.
+pub(super) fn unsupported_clause(word: &Node<'_>, place: &str) -> Error {
     not_supported(format_args!("{} in {place}", word.text().to_ascii_uppercase()), word.span())
 }
 

@@ -18,7 +18,9 @@ pub(super) fn control(scanned: &Scanned<'_>, node: &Node<'_>) -> Result<Statemen
     let wanted = node.require(Rule::wanted_jobs)?;
     let jobs = match wanted.find(Rule::job_type) {
         Some(name) => {
-            Jobs::Type(Ident { value: name.text().to_ascii_uppercase(), span: name.span() })
+            let words: Vec<&str> = name.text().split_whitespace().collect();
+            let value = words.join(" ").to_ascii_uppercase();
+            Jobs::Type(Ident { value, span: name.span() })
         }
         None if wanted.has(Rule::kw_job) => job(&wanted)?,
         None => query(scanned, &wanted)?,

@@ -17,6 +17,7 @@ mod export;
 mod expr;
 mod grant;
 mod import;
+mod index;
 mod insert;
 mod job;
 mod keyword;

@@ -1,12 +1,13 @@
 //! Statements printed as SQL that parses to the same statement, places aside.
 
 use super::ast::{
-    Copy, CopyPlace, CopySource, CopyValue, CreateTable, DropBehavior, DropTable, Export, Grant,
-    GrantTarget, Ident, ImportDump, ImportInto, ImportSchema, ImportTable, Insert, JobAction, Jobs,
-    ObjectName, OptionPair, Show, Statement, Value, ValueKind,
+    Copy, CopyPlace, CopySource, CopyValue, CreateIndex, CreateTable, DropBehavior, DropIndex,
+    DropTable, Export, Grant, GrantTarget, Ident, ImportDump, ImportInto, ImportSchema,
+    ImportTable, IndexName, Insert, JobAction, Jobs, ObjectName, OptionPair, Show, Statement,
+    Value, ValueKind,
 };
 use super::literal::{quote_ident, quote_literal};
-use super::print_element::print_elements;
+use super::print_element::{print_elements, print_index_columns};
 
 /// Prints a statement as SQL that parses to itself. URLs go through `redact` first: the files, the
 /// schema file and the option values of an import.
@@ -19,6 +20,8 @@ pub fn print(statement: &Statement, redact: &dyn Fn(&str) -> String) -> String {
         Statement::Export(export) => print_export(export, redact),
         Statement::CreateTable(create) => print_create_table(create),
         Statement::DropTable(drop) => print_drop_table(drop),
+        Statement::CreateIndex(create) => print_create_index(create, redact),
+        Statement::DropIndex(drop) => print_drop_index(drop),
         Statement::CreateDatabase { name, if_not_exists } => {
             format!("CREATE DATABASE {}{}", opt(*if_not_exists, "IF NOT EXISTS "), ident(name))
         }
@@ -211,6 +214,34 @@ fn print_drop_table(drop: &DropTable) -> String {
     let names: Vec<String> = drop.names.iter().map(object_name).collect();
     format!(
         "DROP TABLE {}{}{}",
+        opt(drop.if_exists, "IF EXISTS "),
+        names.join(", "),
+        print_behavior(drop.behavior)
+    )
+}
+
+fn print_create_index(create: &CreateIndex, redact: &dyn Fn(&str) -> String) -> String {
+    let index = &create.index;
+    let name = index.name.as_ref().map(|name| ident(name) + " ");
+    format!(
+        "CREATE {}INDEX {}{}ON {} {}{}",
+        opt(index.unique, "UNIQUE "),
+        opt(create.if_not_exists, "IF NOT EXISTS "),
+        name.unwrap_or_default(),
+        object_name(&create.table),
+        print_index_columns(index),
+        print_options(&create.options, redact)
+    )
+}
+
+fn print_drop_index(drop: &DropIndex) -> String {
+    let name = |name: &IndexName| match &name.table {
+        Some(table) => format!("{}@{}", object_name(table), object_name(&name.index)),
+        None => object_name(&name.index),
+    };
+    let names: Vec<String> = drop.names.iter().map(name).collect();
+    format!(
+        "DROP INDEX {}{}{}",
         opt(drop.if_exists, "IF EXISTS "),
         names.join(", "),
         print_behavior(drop.behavior)

@@ -37,12 +37,17 @@ fn constraint_name(name: Option<&Ident>) -> String {
 
 fn print_index(index: &IndexElement) -> String {
     let unique = if index.unique { "UNIQUE " } else { "" };
+    let (name, columns) = (name_and_blank(index.name.as_ref()), print_index_columns(index));
+    format!("{unique}INDEX {name}{columns}")
+}
+
+/// Prints the columns of an index, with those that it stores.
+pub(super) fn print_index_columns(index: &IndexElement) -> String {
     let storing = match index.storing.as_slice() {
         [] => String::new(),
         columns => format!(" STORING ({})", idents(columns)),
     };
-    let (name, columns) = (name_and_blank(index.name.as_ref()), index_columns(&index.columns));
-    format!("{unique}INDEX {name}({columns}){storing}")
+    format!("({}){storing}", index_columns(&index.columns))
 }
 
 fn index_columns(columns: &[IndexColumn]) -> String {

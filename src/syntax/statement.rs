@@ -5,7 +5,7 @@ use super::dialect::{self, Node, Rule, not_supported};
 use super::error::{alternatives, nearest, syntax_error};
 use super::query::parse_query;
 use super::scan::Scanned;
-use super::{copy, element, export, grant, import, insert, job, setting, show};
+use super::{copy, element, export, grant, import, index, insert, job, setting, show};
 use crate::error::{Error, Result};
 
 /// The words that a statement can start with, for messages and completion.
@@ -26,15 +26,15 @@ const UNSUPPORTED: &[(&str, bool)] = &[
     ("ANALYSE", true), ("ANALYZE", true), ("BACKUP", false), ("CALL", true), ("CANCEL QUERY", true),
     ("CHECKPOINT", true), ("CLOSE", false), ("COMMENT", true),
     ("CREATE AGGREGATE", true), ("CREATE CHANGEFEED", true), ("CREATE EXTENSION", true),
-    ("CREATE EXTERNAL TABLE", true), ("CREATE FUNCTION", true), ("CREATE INDEX", true),
+    ("CREATE EXTERNAL TABLE", true), ("CREATE FUNCTION", true),
     ("CREATE INVERTED INDEX", true), ("CREATE MATERIALIZED VIEW", true),
     ("CREATE OR REPLACE", true), ("CREATE PROCEDURE", true), ("CREATE ROLE", true),
     ("CREATE SCHEMA", true), ("CREATE SEQUENCE", true), ("CREATE STATISTICS", true),
     ("CREATE TEMPORARY", true), ("CREATE TEMP", true), ("CREATE TRIGGER", true),
-    ("CREATE TYPE", true), ("CREATE UNIQUE INDEX", true), ("CREATE UNLOGGED TABLE", true),
+    ("CREATE TYPE", true), ("CREATE UNLOGGED TABLE", true),
     ("CREATE VIEW", true), ("DEALLOCATE", false), ("DECLARE", false), ("DELETE", true),
-    ("DISCARD", false), ("DROP FUNCTION", true), ("DROP INDEX", true),
-    ("DROP MATERIALIZED VIEW", true), ("DROP PROCEDURE", true), ("DROP ROLE", true),
+    ("DISCARD", false), ("DROP FUNCTION", true), ("DROP MATERIALIZED VIEW", true),
+    ("DROP PROCEDURE", true), ("DROP ROLE", true),
     ("DROP SCHEMA", true), ("DROP SEQUENCE", true), ("DROP TRIGGER", true), ("DROP TYPE", true),
     ("DROP VIEW", true), ("EXECUTE", true), ("FETCH", false),
     ("IMPORT AVRO", true), ("IMPORT CSV", true), ("IMPORT DELIMITED", true),
@@ -72,11 +72,13 @@ pub(super) fn parse(scanned: &Scanned<'_>, index: usize) -> Result<Statement> {
         ("CREATE", "DATABASE") => create_database(&read(Rule::create_database)?),
         ("CREATE", "USER") => grant::create_user(&read(Rule::create_user)?),
         ("CREATE", "TABLE") => element::create_table(scanned, &read(Rule::create_table)?),
-        ("CREATE", _) => Err(expected(scanned, index + 1, &["TABLE", "DATABASE", "USER"])),
+        ("CREATE", "INDEX" | "UNIQUE") => index::create_index(scanned, &read(Rule::create_index)?),
+        ("CREATE", _) => Err(expected(scanned, index + 1, &["TABLE", "INDEX", "DATABASE", "USER"])),
         ("DROP", "DATABASE") => drop_database(&read(Rule::drop_database)?),
         ("DROP", "USER") => grant::drop_user(&read(Rule::drop_user)?),
         ("DROP", "TABLE") => element::drop_table(&read(Rule::drop_table)?),
-        ("DROP", _) => Err(expected(scanned, index + 1, &["TABLE", "DATABASE", "USER"])),
+        ("DROP", "INDEX") => index::drop_index(&read(Rule::drop_index)?),
+        ("DROP", _) => Err(expected(scanned, index + 1, &["TABLE", "INDEX", "DATABASE", "USER"])),
         ("USE", _) => use_database(&read(Rule::use_database)?),
         ("INSERT", _) => insert::insert(scanned, &read(Rule::insert)?),
         ("GRANT", _) => grant::grant(&read(Rule::grant)?).map(Statement::Grant),

@@ -472,6 +472,10 @@ fn statement() -> impl Strategy<Value = String> {
         (name(), name(), name())
             .prop_map(|(a, b, user)| format!("GRANT ALL ON {a}, {b} TO {user}")),
         name().prop_map(|name| format!("SHOW {name}")),
+        (name(), name(), name()).prop_map(|(index, table, a)| {
+            format!("CREATE UNIQUE INDEX {index} ON {table} ({a} DESC) STORING ({a}) WITH detached")
+        }),
+        (name(), name()).prop_map(|(table, index)| format!("DROP INDEX {table}@{index}, {index}")),
     ]
 }
 

@@ -7,21 +7,21 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::neighbours::changed;
 use super::record::saved_segments;
 use super::{Imported, Work, find_first, index_name, key_text, lock, row_key_encoder};
-use crate::catalog::{Catalog, ColumnId, IndexDescriptor, IndexId, TableDescriptor};
+use crate::catalog::{ColumnId, IndexDescriptor, IndexId, TableDescriptor};
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::job::JobContext;
 use crate::job::compact::{compact_index, compact_rows};
 use crate::job::event::Event;
+use crate::job::hold::hold;
 use crate::job::index::{IndexLayout, build_index};
 use crate::job::key::KeyEncoder;
 use crate::job::matching::KeyShape;
 use crate::job::subtract::{Subtracted, Subtraction};
 use crate::job::table::segment_columns;
 use crate::plan::{ImportInto, ImportMode, Tolerance};
-use crate::store::{Manifest, RowIds, Segment, TableClaim};
+use crate::store::{Manifest, RowIds, Segment, TableClaim, TableUse};
 
 /// A table that gets rows, as it was when it was taken hold of.
 pub(super) struct Base {
@@ -34,16 +34,8 @@ pub(super) struct Base {
 impl Base {
     /// Takes hold of the table; returns it with a context that sees it as it is now.
     pub(super) fn claim(context: &JobContext, into: &ImportInto) -> Result<(Self, JobContext)> {
-        let table = &into.table;
-        let claim = context.store.claim_table(table.id, &table.name)?;
-        let view = context.store.view();
-        if view.catalog.table_by_id(table.id) != Some(table) {
-            return Err(changed(table));
-        }
-        let manifest = view.manifest(table.id)?;
-        let mut context = context.clone();
-        context.query.view = view;
-        Ok((Self { claim, manifest, mode: into.mode }, context))
+        let (held, context) = hold(context, &into.table, TableUse::Import)?;
+        Ok((Self { claim: held.claim, manifest: held.manifest, mode: into.mode }, context))
     }
 
     /// Reads the files and publishes their rows.

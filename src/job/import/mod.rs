@@ -43,10 +43,11 @@ use self::reject_file::{RejectFiles, check_places};
 use self::schedule::{AllRead, read_all, split_size};
 use self::stored::Stored;
 use self::task::Shared;
-use self::temp::{close_temp, make_temp, reopen_temp, try_temp};
+use self::temp::{reopen_temp, try_temp};
 use super::constraint::RowRules;
 use super::event::{Event, Progress};
 use super::foreign_key::{MissingKeys, Reference};
+use super::hold::changed;
 use super::index::{IndexLayout, build_index};
 use super::merge::Target;
 use super::run::RunSpace;
@@ -64,6 +65,7 @@ use crate::store::{Manifest, Segment};
 pub use self::dump::run_dump;
 pub(crate) use self::key_text::key_text;
 pub use self::record::{Origin, abandon};
+pub(crate) use self::temp::{close_temp, make_temp};
 
 /// What an import made, as its result row tells it.
 #[derive(Clone, Debug)]
@@ -723,12 +725,15 @@ fn sizes(segments: &mut dyn Iterator<Item = &Arc<Segment>>) -> (u64, u64) {
 /// table, while the import ran.
 fn require_new(catalog: &dyn Catalog, table: &TableDescriptor) -> Result {
     require_absent(catalog, table)?;
-    for key in &table.foreign_keys {
-        if key.references != table.id && catalog.table_by_id(key.references).is_none() {
+    for key in table.foreign_keys.iter().filter(|key| key.references != table.id) {
+        let Some(parent) = catalog.table_by_id(key.references) else {
             return Err(Error::new(
                 SqlState::UNDEFINED_TABLE,
                 "a referenced table was dropped meanwhile",
             ));
+        };
+        if !parent.all_indexes().any(|index| index.is_key_of(&key.referenced_columns)) {
+            return Err(changed(parent));
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use super::key_text;
 use crate::catalog::{Catalog, ColumnId, ForeignKey, TableDescriptor};
 use crate::error::{Error, Result, SqlState};
 use crate::job::foreign_key::Reference;
+use crate::job::hold::changed;
 use crate::plan::ImportMode;
 use crate::store::{Changes, Manifest, Segment, View};
 
@@ -94,13 +95,4 @@ impl Filling<'_> {
 
 fn files_of(manifest: &Manifest) -> impl Iterator<Item = &str> {
     manifest.segments.iter().map(|segment| segment.file.as_str())
-}
-
-/// Returns the error that a table is not what it was when the import began.
-pub(super) fn changed(table: &TableDescriptor) -> Error {
-    Error::new(
-        SqlState::OBJECT_IN_USE,
-        format!("table \"{}\" was changed by another statement", table.name),
-    )
-    .hint("Run the statement again.")
 }

@@ -199,6 +199,29 @@ BYTES, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, INET, JSONB, and arra
         example: "DROP TABLE IF EXISTS orders;",
     },
     Topic {
+        name: "CREATE INDEX",
+        summary: "build an index of a table",
+        synopsis: "CREATE [UNIQUE] INDEX [CONCURRENTLY] [[IF NOT EXISTS] name] ON table [USING btree]
+( column [ASC | DESC] [, ...] ) [{ STORING | COVERING | INCLUDE } ( column [, ...] )]
+[WITH detached]",
+        notes: "\
+The statement needs the CREATE privilege on the table. It is a job: SHOW JOBS tells how far it is, and
+the index appears whole or not at all. Meanwhile the table can be read, and not be changed.
+
+Options:
+  detached                  return when the job has begun, with its number",
+        example: "CREATE INDEX name_idx ON customers (name) STORING (email);",
+    },
+    Topic {
+        name: "DROP INDEX",
+        summary: "remove indexes",
+        synopsis: "DROP INDEX [CONCURRENTLY] [IF EXISTS] { table@index | index } [, ...] [CASCADE | RESTRICT]",
+        notes: "\
+The statement needs the CREATE privilege on the table. The index of a UNIQUE constraint falls with
+CASCADE alone, and so does one on which foreign keys rest, with these.",
+        example: "DROP INDEX customers@name_idx;",
+    },
+    Topic {
         name: "CREATE DATABASE",
         summary: "make an empty database",
         synopsis: "CREATE DATABASE [IF NOT EXISTS] name",
@@ -344,7 +367,7 @@ REVOKE { ALL | privilege [, ...] } ON DATABASE name [, ...] FROM user [, ...]",
     },
     Topic {
         name: "SHOW JOBS",
-        summary: "list imports and exports, running and past",
+        summary: "list imports, exports and index builds",
         synopsis: "SHOW JOBS [query]\nSHOW JOB id\nSHOW JOBS WHEN COMPLETE (query)\nSHOW JOB WHEN COMPLETE id\nSHOW REJECTS FOR JOB id",
         notes: "The query gives the ids of jobs in its first column. WHEN COMPLETE waits until the jobs have stopped. SHOW REJECTS lists the rows that an import with on_error = 'skip' left out.",
         example: "SHOW JOBS;",

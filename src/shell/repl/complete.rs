@@ -184,6 +184,8 @@ fn wanted_after(words: &[String]) -> Wanted {
             Wanted::Table
         }
         ["GRANT" | "REVOKE", .., "ON"] => Wanted::Table,
+        ["CREATE", "INDEX" | "UNIQUE", .., "ON"] => Wanted::Table,
+        ["DROP", "INDEX"] | ["DROP", "INDEX", "IF", "EXISTS"] => Wanted::Table,
         _ => Wanted::Expression,
     }
 }
@@ -301,6 +303,8 @@ mod tests {
         check("SELECT * FROM customers WHERE nam", &["name"]);
         check("SET CLUSTER SETTING experimental.imp", &["experimental.importcsv.enabled"]);
         check("DROP USER r", &["root"]);
+        check("CREATE UNIQUE INDEX i ON cu", &["customers"]);
+        check("DROP INDEX ord", &["orders"]);
         check("sel", &["select"]);
         check("SEL", &["SELECT"]);
     }
