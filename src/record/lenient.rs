@@ -38,7 +38,8 @@ impl Reader {
         };
         let swallowed = self.exact.swallows_lines(text, at, next);
         let fits = self.has_wanted_fields();
-        if fits && !swallowed || self.exact.odd.is_none() && !self.may_be_split() {
+        // Quotes that are in order and swallow nothing are what they look like: the record is short.
+        if fits && !swallowed || self.exact.odd.is_none() && !(swallowed && self.may_be_split()) {
             return Some(self.take(piece, (at, next, false), records, spans));
         }
         let found = self.read_with_literal_quotes((text, at_end), at, deciding.is_some()).ok()?;

@@ -100,6 +100,22 @@ fn a_delimiter_too_few_or_too_many_costs_one_record() {
 }
 
 #[test]
+fn quotes_in_order_stay_quotes_in_a_record_that_is_short() {
+    for (line, fields) in [
+        ("1,\"a, b\",c,", ["1", "a, b", "c", "", ""]),
+        ("1,\"a, b\",\"c \"\"d\"\", e\"", ["1", "a, b", "c \"d\", e", "", ""]),
+        ("1,\"a, b, c, d, e\"", ["1", "a, b, c, d, e", "", "", ""]),
+    ] {
+        let text = write(false, "\n", |number, cells| match number {
+            4 => line.to_owned(),
+            _ => cells.join(","),
+        });
+        check(&text, Some(4));
+        assert_eq!(read(&text, usize::MAX)[4], fields);
+    }
+}
+
+#[test]
 fn a_stray_quote_costs_one_record() {
     for (row, column, always) in places() {
         for end in ["\n", "\r\n"] {
