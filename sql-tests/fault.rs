@@ -1,5 +1,9 @@
 //! Faults from outside: the program is killed, interrupted, starved of disk space or denied a file in
-//! the middle of an import or an index build, and the database must be as it was before.
+//! the middle of an import, an export or an index build, and the database and the places of files must
+//! be as they were before.
+
+#[path = "fault/exports.rs"]
+mod exports;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,6 +61,18 @@ impl Scene {
 
     fn run(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).output().expect("the program runs")
+    }
+
+    /// Returns the state of the newest job; nothing if there is none yet.
+    fn state(&self) -> (u64, String) {
+        let shown = self.run(&["--format", "tsv", "-e", "SHOW JOBS"]);
+        assert!(shown.status.success(), "the next open fails: {}", stderr(&shown));
+        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+        let jobs = text.lines().skip(1).map(|line| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            (cells[0].parse().expect("a job's number"), cells[5].to_owned())
+        });
+        jobs.max_by_key(|(id, _)| *id).unwrap_or_default()
     }
 
     /// Checks that the disturbed import left nothing but perhaps a job that can go on, and that it
@@ -398,19 +414,93 @@ struct Work {
     undo: &'static str,
 }
 
-/// A job that is disturbed again and again, at whatever point it then has reached.
+/// Disturbs jobs, at whatever point they then have reached.
+struct Disturber {
+    dice: Dice,
+    /// How long a job takes undisturbed, about: after that there is nothing to disturb.
+    whole: Duration,
+    /// The type of the jobs.
+    kind: &'static str,
+    /// How often each thing was done.
+    done: BTreeMap<String, u64>,
+}
+
+impl Disturber {
+    fn new(seed: u64, kind: &'static str) -> Self {
+        Self { dice: Dice(seed), whole: Duration::ZERO, kind, done: BTreeMap::new() }
+    }
+
+    fn count(&mut self, what: &str) {
+        *self.done.entry(what.to_owned()).or_default() += 1;
+    }
+
+    /// Runs `statement` in a shell that is then told `orders`, each after a while, or is killed.
+    fn disturb(&mut self, scene: &Scene, statement: &str) {
+        let mut shell = scene.command();
+        let mut shell = shell.arg("--no-errexit").stdin(Stdio::piped()).spawn().expect("it starts");
+        let mut input = shell.stdin.take().expect("a pipe");
+        // A shell that was killed reads nothing, and one that ended neither.
+        let mut tell = |text: &str| drop(writeln!(input, "{text};"));
+        tell(statement);
+        let end = u64::try_from(self.whole.as_micros()).unwrap_or(u64::MAX);
+        for _ in 0..=self.dice.below(3) {
+            sleep(Duration::from_micros(self.dice.below(end)));
+            let order = match self.dice.below(8) {
+                0..3 => "PAUSE",
+                3..5 => "RESUME",
+                5 => "CANCEL",
+                _ => "kill -9",
+            };
+            self.count(order);
+            if order == "kill -9" {
+                shell.kill().expect("it can be killed");
+                break;
+            }
+            tell(&format!("{order} ALL {} JOBS", self.kind));
+        }
+        drop(input);
+        shell.wait().expect("it ends");
+    }
+
+    /// Disturbs the job of `statement`, and then its going on, and lets it go on to its end; returns the
+    /// newest job and its state, and whether it is one of this statement.
+    fn run(&mut self, scene: &Scene, statement: &str, context: &str) -> (bool, String) {
+        let (before, _) = scene.state();
+        self.disturb(scene, statement);
+        let resume = format!("RESUME ALL {} JOBS", self.kind);
+        for _ in 0..3 {
+            if scene.state().1 != "paused" {
+                break;
+            }
+            self.disturb(scene, &resume);
+        }
+        if scene.state().1 == "paused" {
+            let resumed = scene.run(&["-e", &resume]);
+            assert!(resumed.status.success(), "{context}: {}", stderr(&resumed));
+        }
+        let (job, status) = scene.state();
+        let begun = job > before;
+        self.count(if begun { &status } else { "not begun" });
+        (begun, status)
+    }
+
+    /// Tells a run by hand how far it is.
+    fn tell(&self, point: u64, points: u64) {
+        if points > 6 {
+            drop(writeln!(std::io::stderr(), "{} of {points}: {:?}", point + 1, self.done));
+        }
+    }
+}
+
+/// A job that is disturbed again and again.
 struct Disturbed {
     scene: Scene,
-    dice: Dice,
+    disturber: Disturber,
     work: Work,
-    /// How long it takes undisturbed, about: after that there is nothing to disturb.
-    whole: Duration,
     statement: String,
     expected: String,
     /// All files while there is nothing of the job.
     kept: Vec<PathBuf>,
-    /// How often each thing was done.
-    done: BTreeMap<String, u64>,
 }
 
 impl Disturbed {
@@ -453,19 +543,17 @@ impl Disturbed {
         }
         let mut this = Self {
             scene,
-            dice: Dice(seed),
+            disturber: Disturber::new(seed, work.kind),
             work,
-            whole: Duration::ZERO,
             statement: statement.to_owned(),
             expected: String::new(),
             kept: Vec::new(),
-            done: BTreeMap::new(),
         };
         this.kept = sorted(files_below(this.scene.directory.path()));
         let begun = std::time::Instant::now();
         let made = this.scene.run(&["-e", &this.statement]);
         assert!(made.status.success(), "{}", stderr(&made));
-        this.whole = begun.elapsed();
+        this.disturber.whole = begun.elapsed();
         this.expected = this.content();
         this.clean();
         this
@@ -488,50 +576,6 @@ impl Disturbed {
         let dropped = self.scene.run(&["-e", self.work.undo]);
         assert!(dropped.status.success(), "{}", stderr(&dropped));
         assert_eq!(sorted(files_below(self.scene.directory.path())), self.kept, "files were left");
-    }
-
-    fn count(&mut self, what: &str) {
-        *self.done.entry(what.to_owned()).or_default() += 1;
-    }
-
-    /// Runs `statement` in a shell that is then told `orders`, each after a while, or is killed.
-    fn disturb(&mut self, statement: &str) {
-        let mut shell = self.scene.command();
-        let mut shell = shell.arg("--no-errexit").stdin(Stdio::piped()).spawn().expect("it starts");
-        let mut input = shell.stdin.take().expect("a pipe");
-        // A shell that was killed reads nothing, and one that ended neither.
-        let mut tell = |text: &str| drop(writeln!(input, "{text};"));
-        tell(statement);
-        let end = u64::try_from(self.whole.as_micros()).unwrap_or(u64::MAX);
-        for _ in 0..=self.dice.below(3) {
-            sleep(Duration::from_micros(self.dice.below(end)));
-            let order = match self.dice.below(8) {
-                0..3 => "PAUSE",
-                3..5 => "RESUME",
-                5 => "CANCEL",
-                _ => "kill -9",
-            };
-            self.count(order);
-            if order == "kill -9" {
-                shell.kill().expect("it can be killed");
-                break;
-            }
-            tell(&format!("{order} ALL {} JOBS", self.work.kind));
-        }
-        drop(input);
-        shell.wait().expect("it ends");
-    }
-
-    /// Returns the state of the newest job; nothing if there is none yet.
-    fn state(&self) -> (u64, String) {
-        let shown = self.scene.run(&["--format", "tsv", "-e", "SHOW JOBS"]);
-        assert!(shown.status.success(), "the next open fails: {}", stderr(&shown));
-        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
-        let jobs = text.lines().skip(1).map(|line| {
-            let cells: Vec<&str> = line.split('\t').collect();
-            (cells[0].parse().expect("a job's number"), cells[5].to_owned())
-        });
-        jobs.max_by_key(|(id, _)| *id).unwrap_or_default()
     }
 }
 
@@ -562,41 +606,23 @@ fn a_disturbed_index_build_is_whole_or_absent() {
 fn disturb_often(mut disturbed: Disturbed, statement: &str, require_absent: &dyn Fn(&Disturbed)) {
     let points = number("WHARF_FAULT_POINTS", 6);
     for point in 0..points {
-        let (before, _) = disturbed.state();
-        disturbed.disturb(statement);
-        let mut ended = disturbed.state();
-        for _ in 0..3 {
-            if ended.1 != "paused" {
-                break;
-            }
-            disturbed.disturb(&disturbed.resume());
-            ended = disturbed.state();
-        }
-        if ended.1 == "paused" {
-            let resumed = disturbed.scene.run(&["-e", &disturbed.resume()]);
-            assert!(resumed.status.success(), "{point}: {}", stderr(&resumed));
-            ended = disturbed.state();
-        }
-        let (job, status) = ended;
-        if job > before && status == "succeeded" {
+        let Disturbed { disturber, scene, .. } = &mut disturbed;
+        let (begun, status) = disturber.run(scene, statement, &point.to_string());
+        if begun && status == "succeeded" {
             assert!(disturbed.content() == disturbed.expected, "{point}: the content differs");
         } else {
-            assert!(job == before || status == "canceled", "{point}: job {job} is {status}");
+            assert!(!begun || status == "canceled", "{point}: the job is {status}");
             require_absent(&disturbed);
         }
-        disturbed.count(if job > before { &status } else { "not begun" });
         disturbed.clean();
-        if points > 6 {
-            // A run by hand wants to see how far it is.
-            drop(writeln!(std::io::stderr(), "{} of {points}: {:?}", point + 1, disturbed.done));
-        }
+        disturbed.disturber.tell(point, points);
     }
 }
 
 /// Checks that a job which a full disk has paused says so, and that it ends with the whole table when
 /// there is room; returns whether it was paused.
 fn resumes_when_there_is_room(disturbed: &Disturbed, failed: &Output, what: &str) -> bool {
-    let (_, status) = disturbed.state();
+    let (_, status) = disturbed.scene.state();
     let told = stderr(failed);
     if !failed.status.success() {
         assert!(told.contains("SQLSTATE: 53100"), "{what}: {told}");
@@ -605,7 +631,7 @@ fn resumes_when_there_is_room(disturbed: &Disturbed, failed: &Output, what: &str
     if status == "paused" {
         let resumed = disturbed.scene.run(&["-e", &disturbed.resume()]);
         assert!(resumed.status.success(), "{what}: {}", stderr(&resumed));
-        assert_eq!(disturbed.state().1, "succeeded", "{what}");
+        assert_eq!(disturbed.scene.state().1, "succeeded", "{what}");
     }
     if failed.status.success() || status == "paused" {
         assert!(disturbed.content() == disturbed.expected, "{what}: the table differs");
@@ -683,7 +709,7 @@ fn a_job_goes_on_when_a_disk_that_filled_up_was_made_larger() {
         let read = |name| fs::read(scene.path(name)).expect("the shell wrote it");
         let read = |name| String::from_utf8(read(name)).expect("the program writes UTF-8");
         let (first, second) = (read("first"), read("second"));
-        let (_, status) = disturbed.state();
+        let (_, status) = disturbed.scene.state();
         let told = format!("{size}: {status}\n{first}\n{second}");
         assert!(["succeeded", "failed"].contains(&status.as_str()), "{told}");
         assert_eq!(first.contains("The job is paused"), second.contains("RESUME JOBS 1"), "{told}");

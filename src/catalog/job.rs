@@ -41,7 +41,7 @@ impl fmt::Display for JobStatus {
 pub struct JobRecord {
     /// Its id.
     pub id: JobId,
-    /// `IMPORT`, later `EXPORT` and others.
+    /// `IMPORT` or `EXPORT`.
     pub job_type: String,
     /// The statement, printed canonically with secrets redacted.
     pub description: String,
@@ -108,10 +108,13 @@ pub struct JobResume {
     pub database: String,
     /// The time zone of its session.
     pub time_zone: String,
-    /// The table whose directory holds its segments.
+    /// The table whose directory holds its segments; 0 of a job that makes none.
     pub table: TableId,
     /// Whether the description lacks secrets that the statement held.
     pub secrets: bool,
+    /// Where relative names of files in its query start.
+    #[serde(default)]
+    pub directory: Option<String>,
 }
 
 impl JobRecord {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::catalog::JobId;
 use crate::error::{Error, Notice, Result, SqlState};
@@ -11,23 +12,23 @@ use crate::error::{Error, Notice, Result, SqlState};
 pub enum Event {
     /// A message for the user.
     Notice(Notice),
-    /// How far an import is.
+    /// How far a job is.
     Progress(Progress),
 }
 
-/// How far an import is.
+/// How far a job is.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     /// The job.
     pub job: JobId,
-    /// What it does: `reading`, `merging`, `indexing`, `checking`, `publishing`.
+    /// What it does: `reading`, `merging`, `indexing`, `checking`, `exporting`, `publishing`.
     pub phase: &'static str,
     /// Rows converted.
     pub rows: u64,
     /// Bytes of input read, as the files lie: of compressed ones the compressed bytes; of the tables of
-    /// a dump the bytes of their texts.
+    /// a dump the bytes of their texts. Of an export bytes written, before they are compressed.
     pub bytes: u64,
-    /// Bytes of input in all, counted likewise, if known.
+    /// Bytes in all, counted likewise, if known; of an export about, by its rows so far.
     pub total_bytes: Option<u64>,
 }
 
@@ -59,6 +60,9 @@ impl Request {
         self.kind.load(Ordering::Relaxed)
     }
 }
+
+/// How often is looked whether something was asked, where nobody says so.
+const LOOK: Duration = Duration::from_millis(10);
 
 impl Cancellation {
     /// Returns that of a job. One that a statement waits for ends with the statement, `above`.
@@ -109,6 +113,16 @@ impl Cancellation {
             CANCEL if self.of_job => Error::new(SqlState::QUERY_CANCELED, "job canceled"),
             _ => cancelled(),
         })
+    }
+
+    /// Completes when the statement or job shall stop, with the error.
+    pub async fn stopped(self) -> Error {
+        loop {
+            if let Err(error) = self.check() {
+                return error;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod insert;
 mod key;
 mod matching;
 mod merge;
+mod output;
 mod packed_index;
 mod ranks;
 pub mod registry;
@@ -36,6 +37,8 @@ use crate::store::Store;
 
 pub use event::{Cancellation, Event, Progress, cancelled};
 pub use index::{ROWID_COLUMN, index_columns};
+#[cfg(test)]
+pub(crate) use output::describe_outputs;
 
 /// Tells the time, in microseconds since 1970 in UTC; below `session` nothing reads the clock itself.
 #[derive(Clone, Copy, Debug)]

@@ -30,6 +30,8 @@ struct State {
 pub enum JobStatement {
     /// An import.
     Import(Box<plan::Import>),
+    /// An export.
+    Export(Box<plan::Export>),
     /// An index build.
     CreateIndex(Box<plan::CreateIndex>),
 }

@@ -16,7 +16,7 @@ use super::query::plan_query;
 use super::{Insert, InsertSource, OutputCompression, Plan, Planner, Query, option};
 use crate::catalog::{PUBLIC_SCHEMA, Privilege};
 use crate::error::{Error, Notice, Result, Span, SqlState};
-use crate::source::redact;
+use crate::source::{redact, redact_text};
 use crate::syntax::ast::{self, Copy, CopyPlace, CopySource, Ident, Statement};
 use crate::syntax::{self, quote_ident};
 
@@ -144,6 +144,7 @@ fn plan_to(planner: &mut Planner<'_>, copy: &Copy) -> Result<Plan> {
         chunk_size: u64::MAX,
         overwrite: options.overwrite,
         result: ExportResult::Count,
+        detached: false,
         description: description(planner, copy),
     })))
 }
@@ -249,6 +250,9 @@ fn description(planner: &Planner<'_>, copy: &Copy) -> String {
     if let CopyPlace::File(file) = &mut copy.place {
         file.text = (planner.context.absolute.0)(&file.text);
     }
+    if let CopySource::Query(query) = &mut copy.source {
+        query.text = redact_text(&query.text);
+    }
     syntax::print(&Statement::Copy(copy), &redact)
 }
 
@@ -305,6 +309,14 @@ mod tests {
         assert!(matches!(planned(sql).plan, Plan::CopyOut { .. }));
         fails("COPY customers TO STDOUT (FORMAT parquet)", "0A000", "lines of text alone");
         fails("COPY customers TO STDIN", "42601", "COPY TO cannot write to STDIN");
+    }
+
+    #[test]
+    fn hides_secrets_of_its_query() {
+        let copy = "COPY (SELECT * FROM 's3://b/a.csv?AWS_ACCESS_KEY_ID=x&AWS_SECRET_ACCESS_KEY=canary') \
+                    TO 'x.csv'";
+        let description = to(copy).description;
+        assert!(!description.contains("canary") && description.contains("s3://b/a.csv"));
     }
 
     #[test]

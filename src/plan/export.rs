@@ -35,6 +35,8 @@ pub struct Export {
     pub overwrite: bool,
     /// What the statement gives.
     pub result: ExportResult,
+    /// Whether to return when the job has begun.
+    pub detached: bool,
     /// The statement, printed canonically with secrets redacted, options sorted: for the job record.
     pub description: String,
 }
@@ -105,6 +107,7 @@ pub(super) fn plan_export(planner: &Planner<'_>, export: &ast::Export) -> Result
     check_allowed(planner, "EXPORT")?;
     let kind = check_format(&export.format)?;
     let mut options = export_option::read(&export.options, kind)?;
+    require_record(planner, export, options.detached)?;
     let directory = directory(&export.destination, &mut options)?;
     check_place(planner, &directory, export.destination.span)?;
     let query = plan_query(planner, &export.query)?;
@@ -143,6 +146,7 @@ pub(super) fn plan_export(planner: &Planner<'_>, export: &ast::Export) -> Result
         chunk_size,
         overwrite: options.overwrite,
         result: ExportResult::Files,
+        detached: options.detached,
         description: description(planner, export),
     })
 }
@@ -175,6 +179,20 @@ fn check_format(format: &Ident) -> Result<Kind> {
         .at(format.span)
         .hint("The formats are CSV, PARQUET, JSON and NDJSON.")
     })
+}
+
+/// Refuses an export that nobody waits for where no job record is kept.
+fn require_record(planner: &Planner<'_>, export: &ast::Export, detached: bool) -> Result {
+    if !detached || !planner.context.read_only {
+        return Ok(());
+    }
+    let option = export.options.iter().find(|option| option.key.value == "detached");
+    Err(Error::new(
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        "cannot execute EXPORT with detached: the database is open read-only",
+    )
+    .at(option.map_or(export.format.span, |option| option.key.span))
+    .hint("Leave out detached, or open the database without --read-only."))
 }
 
 /// Returns the directory of the files; a last element with `%part%` in it is their name.
@@ -381,5 +399,8 @@ mod tests {
             "user testuser does not have SELECT privilege on relation orders",
         );
         Session::default().read_only().planned(sql);
+        let detached = "EXPORT INTO CSV 'out' WITH detached FROM TABLE customers";
+        let message = "cannot execute EXPORT with detached: the database is open read-only";
+        Session::default().read_only().fails(detached, "25006", message);
     }
 }

@@ -81,6 +81,7 @@ pub(super) struct Options {
     pub(super) compression: Option<OutputCompression>,
     pub(super) filename: Option<String>,
     pub(super) overwrite: bool,
+    pub(super) detached: bool,
 }
 
 impl Options {
@@ -182,6 +183,17 @@ const EXPORT: &[Spec] = &[
             Ok(())
         },
     },
+    Spec {
+        name: "detached",
+        takes: "",
+        default: "off",
+        doc: "return when the job has begun, with its number",
+        csv: false,
+        set: |options, _| {
+            options.detached = true;
+            Ok(())
+        },
+    },
 ];
 
 /// Returns what the reference says of each option of EXPORT, in the order of the table.
@@ -218,6 +230,7 @@ pub(super) fn read(pairs: &[OptionPair], kind: Kind) -> Result<Options> {
         compression: None,
         filename: None,
         overwrite: false,
+        detached: false,
     };
     for spec in EXPORT {
         let Some((_, pair)) = given.iter().find(|(each, _)| each.name == spec.name) else {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use datafusion::common::Result as QueryResult;
+use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::TaskContext;
@@ -17,6 +18,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::{AnalyzerRule, Optimizer};
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::planner::SqlToRel;
@@ -110,6 +112,19 @@ impl Engine {
         let tables: Arc<dyn Tables + Send + Sync> = Arc::new(context.clone());
         let plan = self.plan(tables, context.session(), sql, offset).await?;
         self.execute(&plan, Some(context))
+    }
+
+    /// Runs a query as `run` does; returns also how many rows it gives, if that is known before.
+    pub async fn run_counted(
+        &self,
+        context: &QueryContext,
+        sql: &str,
+        offset: usize,
+    ) -> Result<(Rows, Option<u64>)> {
+        let tables: Arc<dyn Tables + Send + Sync> = Arc::new(context.clone());
+        let plan = self.plan(tables, context.session(), sql, offset).await?;
+        let count = row_count(&plan);
+        Ok((self.execute(&plan, Some(context))?, count))
     }
 
     /// Returns the plan of a query as lines of text; runs it if `analyze`.
@@ -288,6 +303,16 @@ fn plan_query(
     // Partitions of a plan for one thread come from UNION alone, so that none waits for another.
     let physical = if few { in_order(physical).map_err(ours)? } else { physical };
     Ok(Plan { logical, physical })
+}
+
+/// Returns how many rows a plan gives, if that is certain.
+fn row_count(plan: &Plan) -> Option<u64> {
+    let statistics = StatisticsContext::new();
+    let known = statistics.compute(plan.physical.as_ref(), &StatisticsArgs::new()).ok()?;
+    match known.num_rows {
+        Precision::Exact(rows) => u64::try_from(rows).ok(),
+        Precision::Inexact(_) | Precision::Absent => None,
+    }
 }
 
 /// Returns the rows of all tables and files that a plan reads, about.

@@ -93,7 +93,7 @@ impl Session {
             Plan::NeedsFile(_) => Err(Error::internal("a plan without its file")),
             Plan::ImportDump(import) => self.run_import_dump(*import, events).await,
             Plan::Import(import) => self.run_import(*import, events).await,
-            Plan::Export(export) => self.run_export(*export, events).await,
+            Plan::Export(export) => self.run_export(export, events).await,
             Plan::CopyFrom(import) => self.run_copy_from(*import, events).await,
             Plan::CopyOut { query, format } => self.run_copy_out(&query, &format).await,
             Plan::CreateTable(table) => self.run_create_table(*table),

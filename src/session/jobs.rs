@@ -1,5 +1,7 @@
 //! SHOW JOBS, and PAUSE, RESUME and CANCEL: the records of jobs, with what is known of those that run.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
@@ -10,7 +12,8 @@ use super::show::{Cell, Table};
 use super::{Outcome, Session, clock};
 use crate::catalog::{JobId, JobRecord, JobStatus, ROOT};
 use crate::error::{Error, Notice, Result, SqlState};
-use crate::job::import::{Origin, abandon};
+use crate::job::export;
+use crate::job::import::{self, Origin};
 use crate::job::registry::{JobStatement, RunningJob};
 use crate::plan::{JobSelection, Plan, Query};
 use crate::query::QueryContext;
@@ -223,8 +226,12 @@ impl Session {
             return Ok(());
         }
         require_fit(JobAction::Cancel, &record)?;
-        abandon(&self.job_context(&no_events()), record.clone())?;
-        self.jobs.forget(record.id);
+        let (id, context) = (record.id, self.job_context(&no_events()));
+        match record.job_type.as_str() {
+            "EXPORT" => export::abandon(&context, record)?,
+            _ => import::abandon(&context, record)?,
+        }
+        self.jobs.forget(id);
         Ok(())
     }
 
@@ -236,6 +243,11 @@ impl Session {
             return Err(refusal(JobAction::Resume, &record));
         };
         let statement = match self.jobs.statement(record.id) {
+            Some(JobStatement::Export(known)) => {
+                // Its table may be another one by now, or its user may read it no more.
+                let again = self.replan(&record)?;
+                if resume.secrets { JobStatement::Export(known) } else { again }
+            }
             // The table may have changed since the index was planned.
             Some(JobStatement::CreateIndex(_)) | None => self.plan_again(&record)?,
             Some(statement) => statement,
@@ -258,11 +270,17 @@ impl Session {
                 let building = self.begin_index(*create, Origin::Record(record), asked).await?;
                 self.launch_index(building, true);
             }
+            JobStatement::Export(export) => {
+                let text = Arc::from(record.description.as_str());
+                let begun = self.begin_export(export, Origin::Record(record), asked).await;
+                let waiting = begun.map_err(|error| error.with_text(&text))?;
+                self.launch_export(waiting, true);
+            }
         }
         Ok(())
     }
 
-    /// Plans the statement of a job again, from its record.
+    /// Plans the statement of a job again, from its record, unless that lacks what the statement held.
     fn plan_again(&self, record: &JobRecord) -> Result<JobStatement> {
         let id = record.id;
         let resume = record.resume.as_ref();
@@ -275,12 +293,20 @@ impl Session {
             )
             .hint(format!("CANCEL JOB {id}, and run the statement again.")));
         }
+        self.replan(record)
+    }
+
+    fn replan(&self, record: &JobRecord) -> Result<JobStatement> {
+        let (id, resume) = (record.id, record.resume.as_ref());
         let statement = syntax::parse(&record.description)?;
         let database = resume.map_or(self.database.as_str(), |resume| resume.database.as_str());
-        let planned = self.plan_for((&record.user, database), &statement)?;
+        let planned = self.plan_for((&record.user, database), &statement);
+        let planned =
+            planned.map_err(|error| error.with_text(&Arc::from(record.description.as_str())))?;
         match planned.plan {
             Plan::Import(import) | Plan::CopyFrom(import) => Ok(JobStatement::Import(import)),
             Plan::CreateIndex(create) => Ok(JobStatement::CreateIndex(create)),
+            Plan::Export(export) => Ok(JobStatement::Export(export)),
             _ => Err(Error::internal(format!("job {id} is none that can go on"))),
         }
     }

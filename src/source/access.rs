@@ -82,6 +82,11 @@ impl Access {
         changed
     }
 
+    /// Returns where relative paths start.
+    pub fn working_directory(&self) -> &Path {
+        &self.options.working_directory
+    }
+
     /// Returns the same access; if `explicit_only`, of all places of other machines for URLs of clouds
     /// alone that hold their credentials.
     #[must_use]

@@ -186,25 +186,41 @@ pub(super) fn remove_temporary_files(directory: &Path, ended: &[JobRecord], kept
 }
 
 /// Removes files that a job was about to let appear, and the directories in which they waited. A file of
-/// the same name that somebody else made stays.
+/// the same name that somebody else made stays; one that was replaced comes back.
 pub(super) fn remove_outputs(outputs: &[JobOutput]) {
     for output in outputs {
+        let directory = Path::new(&output.directory);
         for file in &output.files {
             let path = Path::new(&file.path);
-            let ours = fs::symlink_metadata(path).is_ok_and(|metadata| {
-                metadata.is_file() && (metadata.dev(), metadata.ino()) == (file.device, file.inode)
-            });
-            if ours && path.is_absolute() {
+            let ours = |path: &Path| {
+                fs::symlink_metadata(path).is_ok_and(|metadata| {
+                    let identity = (metadata.dev(), metadata.ino());
+                    metadata.is_file() && identity == (file.device, file.inode)
+                })
+            };
+            if !path.is_absolute() || !ours(path) {
+                continue;
+            }
+            let replaced = path.file_name().map(|name| directory.join(name));
+            let held = |replaced: &PathBuf| is_job_directory(directory) && !ours(replaced);
+            if replaced.filter(held).is_none_or(|replaced| fs::rename(replaced, path).is_err()) {
                 let _ = fs::remove_file(path);
             }
         }
-        remove_job_directory(Path::new(&output.directory));
+        remove_job_directory(directory);
     }
 }
 
-/// Removes a directory that a job made. Its name must be `wharf-<digits>` or `wharf-<digits>-<digits>`:
-/// nothing else in a user's `temp` is ours.
+/// Removes a directory that a job made.
 fn remove_job_directory(path: &Path) {
+    if is_job_directory(path) {
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+/// Returns whether a job made this directory. Its name must be `wharf-<digits>` or
+/// `wharf-<digits>-<digits>`: nothing else in a user's `temp` is ours.
+fn is_job_directory(path: &Path) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let numbers = path
         .file_name()
@@ -215,9 +231,7 @@ fn remove_job_directory(path: &Path) {
         digits(job) && digits(beside)
     });
     let directory = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
-    if ours && path.is_absolute() && directory {
-        let _ = fs::remove_dir_all(path);
-    }
+    ours && path.is_absolute() && directory
 }
 
 #[cfg(test)]
@@ -235,17 +249,21 @@ mod tests {
             let path = path(name).to_string_lossy().into_owned();
             OutputIdentity { path, device: metadata.dev(), inode: metadata.ino() }
         };
-        let files = vec![identity("ours"), identity("theirs"), identity("gone")];
+        let files =
+            vec![identity("ours"), identity("theirs"), identity("gone"), identity("replacing")];
         fs::write(path("other"), "other").unwrap();
         fs::rename(path("other"), path("theirs")).unwrap();
         fs::remove_file(path("gone")).unwrap();
         fs::create_dir(path("wharf-7")).unwrap();
         fs::write(path("wharf-7/waits"), "").unwrap();
+        fs::write(path("wharf-7/replacing"), "before").unwrap();
         let waiting = path("wharf-7").to_string_lossy().into_owned();
         remove_outputs(&[JobOutput { directory: waiting, files }]);
         let left = read_directory(directory.path()).unwrap();
-        let left: Vec<_> = left.iter().map(fs::DirEntry::file_name).collect();
-        assert_eq!(left, ["theirs"]);
+        let mut left: Vec<_> = left.iter().map(fs::DirEntry::file_name).collect();
+        left.sort();
+        assert_eq!(left, ["replacing", "theirs"]);
+        assert_eq!(fs::read(path("replacing")).unwrap(), b"before");
     }
 
     #[test]

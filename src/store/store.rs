@@ -138,12 +138,13 @@ impl Store {
             }
         }
         remove_orphaned_rejects(&self.path, &with_rejects);
+        // Files that were replaced lie among the temporary ones.
+        for job in &stopped {
+            remove_outputs(&job.outputs);
+        }
         remove_temporary_files(&self.path, &ended, &kept);
         if stopped.is_empty() && untidy.is_empty() {
             return Ok(Vec::new());
-        }
-        for job in &stopped {
-            remove_outputs(&job.outputs);
         }
         stopped.iter_mut().for_each(interrupt);
         for job in &mut untidy {

@@ -113,6 +113,7 @@ fn new_record(context: &JobContext, id: JobId, create: &plan::CreateIndex) -> Jo
             time_zone: context.query.time_zone.clone(),
             table: create.table.id,
             secrets: false,
+            directory: None,
         }),
         checkpoints: 0,
         rejected: 0,

@@ -8,7 +8,6 @@ use super::file::write_file;
 use super::format::Piece;
 use super::{ExportedFile, Work};
 use crate::error::{Error, Result};
-use crate::job::event::{Event, Progress};
 
 /// How many pieces wait for the thread of a file.
 const WAITING: usize = 16;
@@ -96,7 +95,7 @@ impl<'scope, 'env> Cutter<'scope, 'env> {
             let Ok(piece) = output.recv() else { break };
             self.work.context.cancellation.check()?;
             self.push(piece?)?;
-            self.tell();
+            self.work.tell("exporting", (self.rows, self.bytes));
         }
         if self.started == 0 {
             self.open()?;
@@ -181,17 +180,6 @@ impl<'scope, 'env> Cutter<'scope, 'env> {
             .unwrap_or_else(|_| Err(Error::internal("a panic while a file was written")))?;
         self.files.push(ExportedFile { name, rows, bytes });
         Ok(())
-    }
-
-    fn tell(&self) {
-        let progress = Progress {
-            job: self.work.job,
-            phase: "exporting",
-            rows: self.rows,
-            bytes: self.bytes,
-            total_bytes: None,
-        };
-        (self.work.context.events)(Event::Progress(progress));
     }
 }
 

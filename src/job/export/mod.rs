@@ -1,5 +1,7 @@
 //! EXPORT and COPY TO: the rows of a query to files, whole or not at all.
 //!
+//! An export that was paused, or that a crash stopped, begins again: its query sees what is there then.
+//!
 //! The caller's thread fetches batches of rows; threads make text of them, in turn; one thread cuts
 //! the text into files, in the order of the rows; and each file has a thread that compresses and
 //! writes it. All queues between them are short, so that memory stays bounded. Files are made where
@@ -10,6 +12,7 @@ mod file;
 mod format;
 mod record;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -21,13 +24,17 @@ use self::cut::{Cutter, Names};
 use self::format::Piece;
 use self::record::ExportLog;
 use super::JobContext;
+use super::event::{Event, Progress};
+use super::file_table::open_file_table;
+use super::import::Origin;
 use crate::catalog::JobId;
 use crate::error::{Error, Result};
 use crate::plan::{self, ExportTarget};
-use crate::query::Rows;
+use crate::query::{QueryContext, Rows};
 use crate::source::{Location, OutputDirectory};
 
 pub use self::format::Formatter;
+pub use self::record::abandon;
 
 /// About how many bytes of rows are made text at once.
 const SLICE_BYTES: usize = 4 << 20;
@@ -50,25 +57,94 @@ pub struct ExportedFile {
     pub bytes: u64,
 }
 
-/// Writes rows to files; blocks until they are in their place or nothing is.
-pub fn run(context: &JobContext, export: &plan::Export, rows: Rows) -> Result<Exported> {
-    let formatter = Formatter::new(&export.format, rows.schema())?;
-    // A database that is open read-only keeps no record.
-    let kept = !context.store.is_read_only();
-    let job = if kept { context.store.reserve_job()? } else { JobId(0) };
-    let (output, names) = open(context, export, job)?;
-    let mut log = ExportLog::start(context, job, export, &output)?;
-    let work = Work { context, export, formatter: &formatter, output: &output, names, job };
-    let exported = work.run(rows).and_then(|files| {
-        let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
-        output.publish(&names, export.overwrite)?;
-        log.succeed(context).inspect_err(|_| output.retract(&names))?;
-        Ok(Exported { files })
-    });
-    if let Err(error) = &exported {
-        log.fail(context, error);
+/// An export that is recorded as a job, and has its place and the first of its rows.
+pub struct Started {
+    context: JobContext,
+    export: plan::Export,
+    job: JobId,
+    rows: Rows,
+    /// How many rows there are, if that is known.
+    count: Option<u64>,
+    formatter: Formatter,
+    output: OutputDirectory,
+    names: Names,
+    log: ExportLog,
+}
+
+/// Starts the query of an export, opens its place and records it as a job; it blocks. A database that
+/// is open read-only keeps no record.
+pub fn start(mut context: JobContext, export: plan::Export, origin: Origin) -> Result<Started> {
+    let again = match &origin {
+        Origin::Record(record) => Some(record),
+        Origin::Statement { .. } => None,
+    };
+    if let Some(directory) = again.and_then(|record| record.resume.as_ref()?.directory.clone()) {
+        context.access = Arc::new(context.access.with_working_directory(directory.into()));
     }
-    exported
+    let (rows, count) = start_query(&context, &export.query)?;
+    let formatter = Formatter::new(&export.format, rows.schema())?;
+    let job = match again {
+        Some(record) => record.id,
+        None if context.store.is_read_only() => JobId(0),
+        None => context.store.reserve_job()?,
+    };
+    let (output, names) = open(&context, &export, job)?;
+    let log = ExportLog::start(&context, job, (&export, &output), origin)?;
+    Ok(Started { context, export, job, rows, count, formatter, output, names, log })
+}
+
+/// Starts a query; its rows end when the job is to stop.
+fn start_query(context: &JobContext, query: &plan::Query) -> Result<(Rows, Option<u64>)> {
+    let files = query.files.iter().map(|name| open_file_table(&context.access, name));
+    let files = files.collect::<Result<Vec<_>>>()?;
+    let seen = QueryContext { files: files.into(), ..context.query.clone() };
+    // The caller's thread may belong to a runtime, whose tasks compute the rows.
+    let runtime = Handle::try_current().map_err(Error::internal)?;
+    let stopped = || context.cancellation.clone().stopped();
+    let (rows, count) = runtime.block_on(async {
+        tokio::select! {
+            started = context.engine.run_counted(&seen, &query.text, query.offset) => started,
+            error = stopped() => Err(error),
+        }
+    })?;
+    Ok((rows.until(Box::pin(stopped())), count))
+}
+
+impl Started {
+    /// Returns the job.
+    pub fn job(&self) -> JobId {
+        self.job
+    }
+
+    /// Writes the files; blocks until they are in their place, or the job has stopped and nothing is.
+    pub fn run(self) -> Result<Exported> {
+        let Self { context, export, job, rows, count, formatter, output, names, mut log } = self;
+        let work = Work {
+            context: &context,
+            export: &export,
+            formatter: &formatter,
+            output: &output,
+            names,
+            job,
+            count,
+        };
+        let ended = work.run(rows).and_then(|files| {
+            work.publish(&files, &mut log)?;
+            Ok(files)
+        });
+        match ended {
+            Ok(files) => {
+                drop(output);
+                log.tidy(&context);
+                Ok(Exported { files })
+            }
+            Err(error) => {
+                // What a record no longer tells of must be gone.
+                drop(output);
+                Err(log.stop(&context, error))
+            }
+        }
+    }
 }
 
 /// Opens the place of the files, and returns how they are called.
@@ -101,12 +177,34 @@ struct Work<'a> {
     output: &'a OutputDirectory,
     names: Names,
     job: JobId,
+    /// How many rows there are, if that is known.
+    count: Option<u64>,
 }
 
 impl Work<'_> {
+    /// Lets the files appear and records it, or does neither.
+    fn publish(&self, files: &[ExportedFile], log: &mut ExportLog) -> Result {
+        self.context.cancellation.check()?;
+        let rows = files.iter().map(|file| file.rows).sum();
+        self.tell("publishing", (rows, files.iter().map(|file| file.bytes).sum()));
+        let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+        log.note_outputs(self.context, self.output, &names)?;
+        self.output.publish(&names, self.export.overwrite)?;
+        let left = !self.output.close_if_empty();
+        log.succeed(self.context, left).inspect_err(|_| self.output.retract(&names))
+    }
+
+    /// Tells how far the export is, by its rows and bytes so far.
+    fn tell(&self, phase: &'static str, (rows, bytes): (u64, u64)) {
+        let share = |count: u64| u128::from(bytes) * u128::from(count.max(rows)) / u128::from(rows);
+        let about = self.count.filter(|_| rows > 0).map(share);
+        let total_bytes = about.and_then(|bytes| u64::try_from(bytes).ok());
+        let progress = Progress { job: self.job, phase, rows, bytes, total_bytes };
+        (self.context.events)(Event::Progress(progress));
+    }
+
     /// Writes all rows; returns the files.
     fn run(&self, rows: Rows) -> Result<Vec<ExportedFile>> {
-        // The caller's thread may belong to a runtime, whose tasks compute the rows.
         let runtime = Handle::try_current().map_err(Error::internal)?;
         thread::scope(|scope| {
             let (mut inputs, mut outputs) = (Vec::new(), Vec::new());

@@ -50,6 +50,7 @@ impl JobLog {
                     time_zone: context.query.time_zone.clone(),
                     table,
                     secrets,
+                    directory: None,
                 }),
                 ..new_record(context, job, &import.description, pending)
             },

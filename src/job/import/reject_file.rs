@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Mutex;
 
 use super::input::InputFile;
@@ -12,9 +10,10 @@ use super::left_out::Placed;
 use super::lock;
 use super::record::JobLog;
 use super::task::Shared;
-use crate::catalog::{JobId, JobOutput, OutputIdentity};
+use crate::catalog::{JobId, JobOutput};
 use crate::error::{Error, Result, SqlState};
 use crate::job::JobContext;
+use crate::job::output::describe_outputs;
 use crate::plan::RejectTarget;
 use crate::record::CsvWriter;
 use crate::source::{Location, OutputDirectory, OutputFile, io_error};
@@ -155,7 +154,7 @@ impl<'a> RejectFiles<'a> {
         let whole = self.whole.iter().map(|(output, names)| (output, names.as_slice()));
         whole
             .chain(open)
-            .filter_map(|(output, names)| Some(describe(&output.temporary_path()?, names)))
+            .filter_map(|(output, names)| Some(describe_outputs(&output.temporary_path()?, names)))
             .collect()
     }
 
@@ -174,21 +173,6 @@ impl<'a> RejectFiles<'a> {
     pub(crate) fn retract(&self) {
         retract(&self.whole);
     }
-}
-
-/// Returns what job records tell of files that wait in `directory`.
-fn describe(directory: &Path, names: &[String]) -> JobOutput {
-    let parent = directory.parent().unwrap_or(directory);
-    let identity = |name: &String| {
-        let metadata = std::fs::symlink_metadata(directory.join(name)).ok()?;
-        Some(OutputIdentity {
-            path: parent.join(name).to_string_lossy().into_owned(),
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        })
-    };
-    let files = names.iter().filter_map(identity).collect();
-    JobOutput { directory: directory.to_string_lossy().into_owned(), files }
 }
 
 fn retract(files: &[(OutputDirectory, Vec<String>)]) {

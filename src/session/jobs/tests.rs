@@ -1,4 +1,6 @@
-//! Imports that are paused at some point and go on: in the same session, or in a new one.
+//! Jobs that are paused at some point and go on: in the same session, or in a new one.
+
+mod exports;
 
 use std::fmt::Write as _;
 use std::fs;

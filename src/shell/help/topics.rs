@@ -101,7 +101,10 @@ Options:
                             text by gzip or zstd (default none), PARQUET by snappy (default) or zstd
   filename = 'name'         the files' names: %part% becomes n1.0, n1.1 and so on; without it there
                             is one file
-  overwrite                 replace files that exist";
+  overwrite                 replace files that exist
+  detached                  return when the job has begun, with its number
+
+An export is a job: see PAUSE JOB, RESUME JOB and CANCEL JOB. One that was paused begins again.";
 
 const COPY_NOTES: &str = "\
 COPY FROM does what IMPORT INTO does, COPY TO what EXPORT does, with their privileges. In the shell \\copy does the

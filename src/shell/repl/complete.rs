@@ -56,6 +56,7 @@ const EXPORT_OPTIONS: &[&str] = &[
     "chunk_size",
     "compression",
     "delimiter",
+    "detached",
     "filename",
     "header",
     "nullas",

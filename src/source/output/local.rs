@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::{exists, no_file};
@@ -36,6 +36,8 @@ pub(super) struct LocalOutput {
     /// The directories that were made for the files, the outermost first.
     made: Vec<PathBuf>,
     kept: AtomicBool,
+    /// Whether the temporary directory has been removed.
+    closed: AtomicBool,
 }
 
 impl LocalOutput {
@@ -107,8 +109,8 @@ impl LocalOutput {
     fn new(destination: OwnedFd, path: PathBuf, shown: String, job: u64) -> Result<Self> {
         let (name, directory) = create_directory(&destination, job)
             .map_err(|error| io_error("create a directory in", &path.to_string_lossy(), &error))?;
-        let kept = AtomicBool::new(false);
-        Ok(Self { destination, directory, name, path, shown, made: Vec::new(), kept })
+        let (kept, closed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { destination, directory, name, path, shown, made: Vec::new(), kept, closed })
     }
 
     /// Returns the absolute path of the temporary directory, for job records.
@@ -153,19 +155,38 @@ impl LocalOutput {
         Ok(())
     }
 
-    /// Removes files that were published.
+    /// Removes files that were published; those that they replaced come back.
     pub(super) fn retract(&self, names: &[String]) {
+        let (from, to) = (&self.directory, &self.destination);
         for name in names {
-            let _ = rustix::fs::unlinkat(&self.destination, name.as_str(), AtFlags::empty());
+            if rustix::fs::renameat(from, name, to, name).is_err() {
+                let _ = rustix::fs::unlinkat(to, name.as_str(), AtFlags::empty());
+            }
         }
         self.kept.store(false, Ordering::Relaxed);
     }
 
+    /// Removes the temporary directory if nothing is in it; returns whether it is gone.
+    pub(super) fn close_if_empty(&self) -> bool {
+        let removed = rustix::fs::unlinkat(&self.destination, &self.name, AtFlags::REMOVEDIR);
+        self.closed.fetch_or(removed.is_ok(), Ordering::Relaxed) || removed.is_ok()
+    }
+
     fn move_file(&self, name: &str, overwrite: bool) -> rustix::io::Result<()> {
-        if overwrite {
-            return rustix::fs::renameat(&self.directory, name, &self.destination, name);
-        }
         let (from, to) = (&self.directory, &self.destination);
+        if overwrite {
+            if self.is_directory(name) {
+                return Err(Errno::ISDIR);
+            }
+            // What is replaced waits in the temporary directory, so that it can come back.
+            return match rustix::fs::renameat_with(from, name, to, name, RenameFlags::EXCHANGE) {
+                // There is nothing to replace, or the file system cannot do that.
+                Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                    rustix::fs::renameat(from, name, to, name)
+                }
+                moved => moved,
+            };
+        }
         match rustix::fs::renameat_with(from, name, to, name, RenameFlags::NOREPLACE) {
             // Some file systems cannot do that; a second name never replaces anything.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
@@ -174,6 +195,11 @@ impl LocalOutput {
             }
             moved => moved,
         }
+    }
+
+    fn is_directory(&self, name: &str) -> bool {
+        rustix::fs::statat(&self.destination, name, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
     }
 
     fn shown(&self, name: &str) -> String {
@@ -199,8 +225,10 @@ impl LocalOutput {
 
 impl Drop for LocalOutput {
     fn drop(&mut self) {
-        // What cannot be removed now is found by the job record later.
-        let _ = self.remove_temporary();
+        if !self.closed.load(Ordering::Relaxed) {
+            // What cannot be removed now is found by the job record later.
+            let _ = self.remove_temporary();
+        }
         if !self.kept.load(Ordering::Relaxed) {
             remove_directories(&self.made);
         }
@@ -320,8 +348,30 @@ mod tests {
         write(&output, "x.csv", "1");
         write(&output, "y.csv", "2");
         output.publish(&names, true).unwrap();
+        output.retract(&names);
+        assert!(!base.path().join("x.csv").exists());
+        assert_eq!(fs::read(base.path().join("y.csv")).unwrap(), b"old", "it did not come back");
+        drop(output);
+        let output = open(base.path(), ".").unwrap();
+        write(&output, "x.csv", "1");
+        write(&output, "y.csv", "2");
+        output.publish(&names, true).unwrap();
+        assert!(!output.close_if_empty(), "what was replaced is in it");
         drop(output);
         assert_eq!(fs::read(base.path().join("y.csv")).unwrap(), b"2");
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn never_replaces_a_directory() {
+        let base = tempfile::tempdir().unwrap();
+        fs::create_dir(base.path().join("x.csv")).unwrap();
+        let output = open(base.path(), ".").unwrap();
+        write(&output, "x.csv", "1");
+        output.publish(&["x.csv".to_owned()], true).unwrap_err();
+        drop(output);
+        assert!(base.path().join("x.csv").is_dir());
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 1);
     }
 
     #[test]

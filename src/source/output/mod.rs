@@ -103,7 +103,15 @@ impl OutputDirectory {
         }
     }
 
-    /// Removes files that were published.
+    /// Removes the temporary directory if nothing is in it any more; returns whether there is none.
+    pub fn close_if_empty(&self) -> bool {
+        match &self.0 {
+            Place::Local(output) => output.close_if_empty(),
+            Place::Remote(_) => true,
+        }
+    }
+
+    /// Removes files that were published; those that they replaced come back, if they are still here.
     pub fn retract(&self, names: &[String]) {
         match &self.0 {
             Place::Local(output) => output.retract(names),
