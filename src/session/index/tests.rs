@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use arrow::util::display::array_value_to_string;
 
@@ -12,7 +11,7 @@ use crate::catalog::{JobId, JobStatus};
 use crate::error::{Result, SqlState};
 use crate::job::Event;
 use crate::job::registry::Registry;
-use crate::session::{ExternalIo, Options, Outcome, Session};
+use crate::session::{Options, Outcome, Session};
 use crate::store::{Manifest, TableUse};
 
 /// How many times a build tells its progress here: at its start, for each part of the rows that it reads
@@ -22,20 +21,7 @@ const POINTS: u64 = 4;
 const CREATE: &str = "CREATE UNIQUE INDEX i ON t (s) STORING (n)";
 
 fn open(directory: &Path) -> Session {
-    Session::open(Options {
-        database: Some(directory.join("shop")),
-        user: "root".to_owned(),
-        read_only: false,
-        memory: 64 << 20,
-        threads: Some(1),
-        external_io: ExternalIo::Default,
-        allow_hosts: Vec::new(),
-        max_disk_temp_storage: None,
-        network_timeout: Duration::from_secs(30),
-        network_patience: Duration::from_secs(30),
-        working_directory: directory.to_owned(),
-    })
-    .unwrap()
+    Session::open(Options::for_tests(directory, 64 << 20)).unwrap()
 }
 
 /// Runs a statement and returns its rows as text.
@@ -252,4 +238,26 @@ async fn a_build_that_a_crash_stopped_is_found() {
     run(&mut session, "RESUME ALL CREATE INDEX JOBS").await.unwrap();
     run(&mut session, "SHOW JOB WHEN COMPLETE 1").await.unwrap();
     require_index(&mut session).await;
+}
+
+/// A key on which foreign keys of a new table rest must be there when the table appears.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_needs_the_key_that_it_references_until_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut session = open(directory.path());
+    fill(&mut session).await;
+    run(&mut session, CREATE).await.unwrap();
+    run(&mut session, "SET CLUSTER SETTING experimental.importcsv.enabled = true").await.unwrap();
+    fs::write(directory.path().join("child.csv"), "x1\n").unwrap();
+    let import =
+        "IMPORT TABLE child (s STRING REFERENCES t (s)) CSV DATA ('child.csv') WITH temp = 'tmp'";
+    let store = Arc::clone(&session.store);
+    let drop_index = move |_: &Registry| {
+        let mut table = store.view().catalog.tables.values().next().cloned().unwrap();
+        table.indexes.clear();
+        store.update(|changes| changes.put_table(&table)).unwrap();
+    };
+    let error = run_until(&mut session, import, 0, drop_index).await.unwrap_err();
+    assert_eq!(error.code(), SqlState::OBJECT_IN_USE);
+    assert_eq!(error.message(), "table \"t\" was changed by another statement");
 }
