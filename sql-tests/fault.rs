@@ -745,3 +745,41 @@ fn the_shell_waits_for_detached_jobs() {
         assert!(stderr(&failed).contains("SQLSTATE: 22P02"), "{}", stderr(&failed));
     }
 }
+
+#[test]
+fn a_killed_program_gives_no_value_of_a_sequence_again() {
+    use std::io::{BufRead, BufReader};
+
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let scene = Scene { directory };
+    let made = scene.run(&["-e", "CREATE SEQUENCE s"]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    let script = "SELECT nextval('s');\n".repeat(5000);
+    fs::write(scene.path("values.sql"), script).expect("a script");
+    let mut given: Vec<i64> = Vec::new();
+    for round in 1..=6 {
+        let mut command = scene.command();
+        let mut child = command
+            .args(["--format", "csv", "-f", "values.sql"])
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program runs");
+        let output = child.stdout.take().expect("the program writes");
+        let mut seen = 0;
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let Ok(value) = line.parse() else { continue };
+            given.push(value);
+            seen += 1;
+            if seen == round * 29 {
+                // What is written until it is dead counts as given too.
+                child.kill().expect("the program is killed");
+            }
+        }
+        child.wait().expect("the program ends");
+        assert!(seen >= round * 29, "round {round} gave {seen} values");
+    }
+    // Each value is above all that were given before.
+    for pair in given.windows(2) {
+        assert!(pair[0] < pair[1], "{} was given after {}", pair[1], pair[0]);
+    }
+}

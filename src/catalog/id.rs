@@ -24,7 +24,7 @@ macro_rules! ids {
 ids! {
     /// A database.
     DatabaseId(u32);
-    /// A table; unique over all databases of a store.
+    /// A table or sequence; unique over all databases of a store.
     TableId(u32);
     /// A column of one table; the Parquet field id in its segments.
     ColumnId(u32);

@@ -7,6 +7,7 @@ mod descriptor;
 mod id;
 mod job;
 mod privilege;
+mod sequence;
 mod snapshot;
 
 pub use descriptor::{
@@ -16,6 +17,10 @@ pub use descriptor::{
 pub use id::{ColumnId, DatabaseId, IndexId, JobId, TableId};
 pub use job::{JobOutput, JobRecord, JobResume, JobStatus, OutputIdentity};
 pub use privilege::{Grantee, Object, Privilege, PrivilegeSet};
+pub use sequence::{
+    SequenceDescriptor, SequenceOwner, SequenceRun, SequenceValue, named_sequence, not_sequence,
+    not_table, split_name,
+};
 pub use snapshot::{Catalog, Snapshot};
 
 /// The user that may do everything.

@@ -71,7 +71,7 @@ impl FromStr for Privilege {
 pub enum Object {
     /// A database.
     Database(DatabaseId),
-    /// A table.
+    /// A table or sequence.
     Table(TableId),
 }
 

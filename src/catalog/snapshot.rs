@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     DatabaseDescriptor, DatabaseId, Grantee, Object, Privilege, PrivilegeSet, ROOT,
-    TableDescriptor, TableId,
+    SequenceDescriptor, TableDescriptor, TableId,
 };
 
 /// What planning may read.
@@ -21,6 +21,12 @@ pub trait Catalog {
     fn table_by_id(&self, id: TableId) -> Option<&TableDescriptor>;
     /// Returns the tables of `database`, by name.
     fn tables(&self, database: DatabaseId) -> Vec<&TableDescriptor>;
+    /// Returns the sequence called `name` in `database`.
+    fn sequence(&self, database: DatabaseId, name: &str) -> Option<&SequenceDescriptor>;
+    /// Returns the sequence with this id.
+    fn sequence_by_id(&self, id: TableId) -> Option<&SequenceDescriptor>;
+    /// Returns the sequences of `database`, by name.
+    fn sequences(&self, database: DatabaseId) -> Vec<&SequenceDescriptor>;
     /// Returns whether the user exists.
     fn user_exists(&self, name: &str) -> bool;
     /// Returns all users, by name.
@@ -31,6 +37,11 @@ pub trait Catalog {
     fn grants(&self, object: Object) -> Vec<(&str, &PrivilegeSet)>;
     /// Returns the value of a cluster setting that was set.
     fn setting(&self, name: &str) -> Option<&str>;
+
+    /// Returns whether a table or sequence called `name` is in `database`.
+    fn is_relation(&self, database: DatabaseId, name: &str) -> bool {
+        self.table(database, name).is_some() || self.sequence(database, name).is_some()
+    }
 
     /// Returns whether `user` may do `privilege` to `object`; root may do everything.
     fn allows(&self, user: &str, privilege: Privilege, object: Object) -> bool {
@@ -45,6 +56,8 @@ pub struct Snapshot {
     pub databases: BTreeMap<DatabaseId, DatabaseDescriptor>,
     /// Tables by id.
     pub tables: BTreeMap<TableId, TableDescriptor>,
+    /// Sequences by id.
+    pub sequences: BTreeMap<TableId, SequenceDescriptor>,
     /// Users.
     pub users: BTreeSet<String>,
     /// Privileges by object and user; never an empty set.
@@ -55,6 +68,8 @@ pub struct Snapshot {
     pub database_names: BTreeMap<String, DatabaseId>,
     /// Ids of tables by database and name.
     pub table_names: BTreeMap<(DatabaseId, String), TableId>,
+    /// Ids of sequences by database and name.
+    pub sequence_names: BTreeMap<(DatabaseId, String), TableId>,
 }
 
 impl Snapshot {
@@ -83,6 +98,20 @@ impl Snapshot {
     pub fn remove_table(&mut self, id: TableId) {
         if let Some(old) = self.tables.remove(&id) {
             self.table_names.remove(&(old.database, old.name));
+        }
+    }
+
+    /// Adds or replaces a sequence.
+    pub fn put_sequence(&mut self, sequence: SequenceDescriptor) {
+        self.remove_sequence(sequence.id);
+        self.sequence_names.insert((sequence.database, sequence.name.clone()), sequence.id);
+        self.sequences.insert(sequence.id, sequence);
+    }
+
+    /// Removes a sequence, not its grants.
+    pub fn remove_sequence(&mut self, id: TableId) {
+        if let Some(old) = self.sequences.remove(&id) {
+            self.sequence_names.remove(&(old.database, old.name));
         }
     }
 
@@ -127,6 +156,22 @@ impl Catalog for Snapshot {
             .range((database, String::new())..)
             .take_while(|((id, _), _)| *id == database)
             .filter_map(|(_, id)| self.tables.get(id))
+            .collect()
+    }
+
+    fn sequence(&self, database: DatabaseId, name: &str) -> Option<&SequenceDescriptor> {
+        self.sequences.get(self.sequence_names.get(&(database, name.to_owned()))?)
+    }
+
+    fn sequence_by_id(&self, id: TableId) -> Option<&SequenceDescriptor> {
+        self.sequences.get(&id)
+    }
+
+    fn sequences(&self, database: DatabaseId) -> Vec<&SequenceDescriptor> {
+        self.sequence_names
+            .range((database, String::new())..)
+            .take_while(|((id, _), _)| *id == database)
+            .filter_map(|(_, id)| self.sequences.get(id))
             .collect()
     }
 

@@ -47,6 +47,8 @@ states! {
     INVALID_PARAMETER_VALUE = "22023";
     /// The escape character of a LIKE pattern escapes nothing, or is none.
     INVALID_ESCAPE_SEQUENCE = "22025";
+    /// A sequence has no value left.
+    SEQUENCE_GENERATOR_LIMIT_EXCEEDED = "2200H";
     /// A text is no value of the type.
     INVALID_TEXT_REPRESENTATION = "22P02";
     /// A data file breaks its format: field count, quotes, compression.
@@ -91,6 +93,8 @@ states! {
     GROUPING_ERROR = "42803";
     /// An expression has the wrong type.
     DATATYPE_MISMATCH = "42804";
+    /// A table stands where a sequence should, or the other way round.
+    WRONG_OBJECT_TYPE = "42809";
     /// The referenced columns are no key.
     INVALID_FOREIGN_KEY = "42830";
     /// A type cannot be cast to the other.

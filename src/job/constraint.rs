@@ -40,6 +40,7 @@ impl RowRules {
         engine: &Engine,
         context: &QueryContext,
     ) -> Result<Self> {
+        let context = &context.for_table(table);
         let columns: Vec<(String, SqlType)> = table
             .columns
             .iter()

@@ -2,7 +2,7 @@
 
 use super::create_table::Draft;
 use super::suggestion::did_you_mean;
-use crate::catalog::{ColumnDescriptor, ColumnId, TableDescriptor};
+use crate::catalog::{ColumnDescriptor, ColumnId, TableDescriptor, named_sequence};
 use crate::error::{Error, Result, Span, SqlState};
 use crate::syntax::ast::{ColumnConstraintKind, ColumnElement, Expr, Ident, TableElement};
 use crate::types::SqlType;
@@ -10,19 +10,26 @@ use crate::types::SqlType;
 /// The default of SERIAL and IDENTITY columns.
 const UNIQUE_ROWID: &str = "unique_rowid()";
 
+/// Functions of sequences.
+const OF_SEQUENCES: [&str; 4] = ["currval", "lastval", "nextval", "setval"];
+
 /// Functions whose value depends on more than their arguments: no computed column may call them.
-const VOLATILE: [&str; 16] = [
+const VOLATILE: [&str; 20] = [
     "clock_timestamp",
     "current_date",
     "current_time",
     "current_timestamp",
     "current_user",
+    "currval",
     "gen_random_uuid",
+    "lastval",
     "localtime",
     "localtimestamp",
+    "nextval",
     "now",
     "random",
     "session_user",
+    "setval",
     "statement_timestamp",
     "transaction_timestamp",
     "unique_rowid",
@@ -77,7 +84,10 @@ pub(super) fn add_column(draft: &mut Draft<'_>, element: &ColumnElement) -> Resu
     }
     let generated = serial || clauses.identity;
     let default = match clauses.default {
-        Some(expr) => Some(default_text(expr)?),
+        Some(expr) => {
+            check_sequences(draft, expr)?;
+            Some(default_text(expr)?)
+        }
         None => generated.then(|| UNIQUE_ROWID.to_owned()),
     };
     let id = draft.table.next_column;
@@ -167,6 +177,30 @@ fn set_nullable(clauses: &mut Clauses<'_>, nullable: bool, column: &str, span: S
 
 fn clash(what: &str, column: &str, span: Span) -> Error {
     Error::new(SqlState::SYNTAX_ERROR, format!("{what} for column \"{column}\"")).at(span)
+}
+
+/// Requires the sequences of a DEFAULT to exist; their names are seen from the table's database.
+fn check_sequences(draft: &Draft<'_>, expr: &Expr) -> Result {
+    let catalog = draft.planner.catalog;
+    let database = catalog.database_by_id(draft.table.database);
+    let database = database.map_or("", |database| &database.name);
+    for name in &expr.sequences {
+        named_sequence(catalog, database, &name.value).map_err(|error| error.at(name.span))?;
+    }
+    Ok(())
+}
+
+/// Refuses functions of sequences where an expression may be evaluated more than once for a row.
+pub(super) fn refuse_sequences(expr: &Expr, place: &str) -> Result {
+    match expr.functions.iter().find(|name| OF_SEQUENCES.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(function) => Err(Error::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            format!("{place} cannot call {function}()"),
+        )
+        .at(expr.span)
+        .hint("Use DEFAULT for a value that is computed once.")),
+    }
 }
 
 /// Returns the text of a DEFAULT, which names no columns.

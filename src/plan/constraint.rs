@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::column::refuse_subquery;
+use super::column::{refuse_sequences, refuse_subquery};
 use super::create_table::Draft;
 use crate::catalog::{Check, ColumnDescriptor, ColumnId, IndexDescriptor, IndexId, IndexKey};
 use crate::error::{Error, Result, Span, SqlState};
@@ -306,6 +306,7 @@ pub(super) fn add_checks(draft: &mut Draft<'_>) -> Result {
     for wanted in draft.wanted.clone() {
         let WantedKind::Check(expr) = wanted.kind else { continue };
         refuse_subquery(expr, "check constraint")?;
+        refuse_sequences(expr, "CHECK constraint")?;
         let mut base = "check".to_owned();
         for reference in &expr.columns {
             let column = draft.require_column(reference)?;

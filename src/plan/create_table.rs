@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::column::{self, require_column};
 use super::constraint::Wanted;
-use super::resolve::table_exists;
+use super::resolve::relation_exists;
 use super::{Plan, Planner, constraint, foreign_key, query};
 use crate::catalog::{
     ColumnDescriptor, ColumnId, DatabaseId, IndexId, Privilege, ROWID, TableDescriptor, TableId,
@@ -60,9 +60,9 @@ pub(super) fn plan_create_table(
     let database = target.database;
     planner.require_on_database(Privilege::Create, database, create.name.span)?;
     let name = &target.name.value;
-    if planner.catalog.table(database.id, name).is_some() {
+    if planner.catalog.is_relation(database.id, name) {
         if !create.if_not_exists {
-            return Err(table_exists(name, create.name.span));
+            return Err(relation_exists(name, create.name.span));
         }
         planner.notice(Notice::notice(format!("relation \"{name}\" already exists, skipping")));
         return Ok(Plan::Nothing { tag: "CREATE TABLE" });

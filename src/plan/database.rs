@@ -1,6 +1,6 @@
 //! CREATE DATABASE, DROP DATABASE and USE.
 
-use super::{Plan, Planner, drop};
+use super::{Dropped, Plan, Planner, drop};
 use crate::catalog::{PUBLIC_SCHEMA, Privilege, TableId};
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::syntax::ast::{DropBehavior, Ident};
@@ -60,9 +60,15 @@ pub(super) fn plan_drop_database(
         .hint("Choose another one with USE first."));
     }
     let tables = planner.catalog.tables(database.id);
-    if !tables.is_empty() && behavior != DropBehavior::Cascade {
-        let count = tables.len();
-        let noun = if count == 1 { "table" } else { "tables" };
+    let sequences = planner.catalog.sequences(database.id);
+    let empty = tables.is_empty() && sequences.is_empty();
+    if !empty && behavior != DropBehavior::Cascade {
+        let (count, noun) = match (tables.len(), sequences.len()) {
+            (0, 1) => (1, "sequence"),
+            (0, count) => (count, "sequences"),
+            (1, _) => (1, "table"),
+            (count, _) => (count, "tables"),
+        };
         return Err(Error::new(
             SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
             format!("database \"{}\" is not empty", database.name),
@@ -74,11 +80,18 @@ pub(super) fn plan_drop_database(
     for table in &tables {
         planner.require_on_table(Privilege::Drop, table, name.span)?;
     }
+    for sequence in &sequences {
+        planner.require_on_sequence(Privilege::Drop, sequence, name.span)?;
+    }
     let tables: Vec<TableId> = tables.iter().map(|table| table.id).collect();
+    let sequences: Vec<TableId> = sequences.iter().map(|sequence| sequence.id).collect();
     let foreign_keys = drop::dependents(planner, &tables);
     let foreign_keys =
         foreign_keys.into_iter().map(|(table, key)| (table.id, key.name.clone())).collect();
-    Ok(Plan::DropDatabase { database: database.id, tables, foreign_keys })
+    let defaults = drop::defaults_of(planner, &sequences, &tables);
+    let defaults = defaults.iter().map(drop::UsedSequence::column).collect();
+    let dropped = Dropped { tables, sequences, foreign_keys, defaults };
+    Ok(Plan::DropDatabase { database: database.id, dropped })
 }
 
 /// Plans a USE.
@@ -113,10 +126,10 @@ mod tests {
     fn drops_a_database_with_its_tables_only_by_cascade() {
         fails("DROP DATABASE shop", "2BP01", "database \"shop\" is not empty");
         fails("DROP DATABASE shop RESTRICT", "2BP01", "database \"shop\" is not empty");
-        let Plan::DropDatabase { tables, .. } = planned("DROP DATABASE shop CASCADE").plan else {
+        let Plan::DropDatabase { dropped, .. } = planned("DROP DATABASE shop CASCADE").plan else {
             panic!("drop");
         };
-        assert_eq!(tables, [TableId(3)]);
+        assert_eq!(dropped.tables, [TableId(3)]);
         assert!(matches!(planned("DROP DATABASE hollow").plan, Plan::DropDatabase { .. }));
     }
 

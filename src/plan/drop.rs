@@ -1,9 +1,13 @@
-//! DROP TABLE: what exists, who may, and which foreign keys stand in the way or fall too.
+//! DROP TABLE: what exists, who may, and which foreign keys and defaults stand in the way or fall too.
 
 use super::resolve::written;
-use super::{Plan, Planner};
-use crate::catalog::{ForeignKey, Privilege, TableDescriptor, TableId};
+use super::{Dropped, Plan, Planner};
+use crate::catalog::{
+    Catalog, ColumnDescriptor, ColumnId, ForeignKey, Privilege, SequenceDescriptor,
+    TableDescriptor, TableId, named_sequence,
+};
 use crate::error::{Error, Notice, Result, SqlState};
+use crate::syntax;
 use crate::syntax::ast::{self, DropBehavior, ObjectName};
 
 /// Plans a DROP TABLE.
@@ -27,26 +31,131 @@ pub(super) fn plan_drop_table(planner: &mut Planner<'_>, drop: &ast::DropTable) 
         return Ok(Plan::Nothing { tag: "DROP TABLE" });
     }
     let ids: Vec<TableId> = tables.iter().map(|table| table.id).collect();
-    let dependents = dependents(planner, &ids);
-    if drop.behavior == DropBehavior::Cascade {
-        for (table, key) in &dependents {
-            planner.notice(Notice::notice(format!(
-                "drop cascades to constraint {} on table {}",
-                key.name, table.name
-            )));
-        }
-    } else if let Some((_, first)) = dependents.first() {
-        let dropped = planner.catalog.table_by_id(first.references).map_or("", |table| &table.name);
-        return Err(Error::new(
-            SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-            format!("cannot drop table \"{dropped}\" because other objects depend on it"),
-        )
-        .detail(describe(planner, &dependents))
-        .hint("Use DROP TABLE ... CASCADE to drop the foreign keys too."));
+    let sequences = owned_sequences(planner, &ids);
+    let keys = dependents(planner, &ids);
+    let defaults = defaults_of(planner, &sequences, &ids);
+    let first = keys.first().map(|(_, key)| key.references);
+    let first = first.or_else(|| defaults.first()?.sequence.owner.map(|owner| owner.table));
+    if let Some(first) = first {
+        let first = planner.catalog.table_by_id(first).map_or("", |table| &table.name);
+        allow(planner, drop.behavior, &format!("table \"{first}\""), (&keys, &defaults))?;
     }
-    let foreign_keys =
-        dependents.into_iter().map(|(table, key)| (table.id, key.name.clone())).collect();
-    Ok(Plan::DropTables { tables: ids, foreign_keys })
+    Ok(Plan::DropTables(Dropped {
+        tables: ids,
+        sequences,
+        foreign_keys: keys.into_iter().map(|(table, key)| (table.id, key.name.clone())).collect(),
+        defaults: defaults.iter().map(UsedSequence::column).collect(),
+    }))
+}
+
+/// A foreign key with its table.
+pub(super) type Referencing<'a> = (&'a TableDescriptor, &'a ForeignKey);
+
+/// A column whose default takes values of a sequence.
+pub(super) struct UsedSequence<'a> {
+    table: &'a TableDescriptor,
+    used_by: &'a ColumnDescriptor,
+    /// The sequence.
+    pub(super) sequence: &'a SequenceDescriptor,
+}
+
+impl UsedSequence<'_> {
+    /// Returns the column.
+    pub(super) fn column(&self) -> (TableId, ColumnId) {
+        (self.table.id, self.used_by.id)
+    }
+}
+
+/// Tells what falls too, or refuses to drop `what` because of it.
+pub(super) fn allow(
+    planner: &mut Planner<'_>,
+    behavior: DropBehavior,
+    what: &str,
+    (keys, defaults): (&[Referencing<'_>], &[UsedSequence<'_>]),
+) -> Result {
+    let default_of = |used: &UsedSequence<'_>| {
+        format!("default value for column {} of table {}", used.used_by.name, used.table.name)
+    };
+    if behavior == DropBehavior::Cascade {
+        let keys = keys
+            .iter()
+            .map(|(table, key)| format!("constraint {} on table {}", key.name, table.name));
+        for fallen in keys.chain(defaults.iter().map(default_of)) {
+            planner.notice(Notice::notice(format!("drop cascades to {fallen}")));
+        }
+        return Ok(());
+    }
+    let mut details = describe(planner, keys);
+    details.extend(defaults.iter().map(|used| {
+        let (column, table) = (&used.used_by.name, &used.table.name);
+        let sequence = &used.sequence.name;
+        format!(
+            "The default of column \"{column}\" of table \"{table}\" uses sequence \"{sequence}\"."
+        )
+    }));
+    let hint = match (what.starts_with("table"), keys.is_empty()) {
+        (true, false) => "Use DROP TABLE ... CASCADE to drop the foreign keys too.",
+        (true, true) => "Use DROP TABLE ... CASCADE to drop the defaults too.",
+        (false, _) => "Use DROP SEQUENCE ... CASCADE to drop the defaults too.",
+    };
+    Err(Error::new(
+        SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+        format!("cannot drop {what} because other objects depend on it"),
+    )
+    .detail(details.join("\n"))
+    .hint(hint))
+}
+
+/// Returns the sequences that columns of these tables own.
+fn owned_sequences(planner: &Planner<'_>, tables: &[TableId]) -> Vec<TableId> {
+    let databases = planner.catalog.databases().into_iter();
+    let sequences = databases.flat_map(|database| planner.catalog.sequences(database.id));
+    let owned = sequences.filter(|one| one.owner.is_some_and(|it| tables.contains(&it.table)));
+    owned.map(|sequence| sequence.id).collect()
+}
+
+/// Returns the defaults by which tables outside `dropped` take values of these sequences.
+pub(super) fn defaults_of<'a>(
+    planner: &Planner<'a>,
+    sequences: &[TableId],
+    dropped: &[TableId],
+) -> Vec<UsedSequence<'a>> {
+    let mut found = Vec::new();
+    if sequences.is_empty() {
+        return found;
+    }
+    for database in planner.catalog.databases() {
+        for table in planner.catalog.tables(database.id) {
+            if dropped.contains(&table.id) {
+                continue;
+            }
+            for column in &table.columns {
+                let used = used_sequences(planner.catalog, &database.name, column);
+                let used = used.into_iter().find(|one| sequences.contains(&one.id));
+                found.extend(used.map(|sequence| UsedSequence {
+                    table,
+                    used_by: column,
+                    sequence,
+                }));
+            }
+        }
+    }
+    found
+}
+
+/// Returns the sequences that the default of a column takes values of.
+pub(super) fn used_sequences<'a>(
+    catalog: &'a dyn Catalog,
+    database: &str,
+    column: &ColumnDescriptor,
+) -> Vec<&'a SequenceDescriptor> {
+    let Some(default) = &column.default else { return Vec::new() };
+    if !default.to_ascii_lowercase().contains("val") {
+        return Vec::new();
+    }
+    let Ok(expr) = syntax::parse_expr(default) else { return Vec::new() };
+    let names = expr.sequences.iter();
+    names.filter_map(|name| named_sequence(catalog, database, &name.value).ok()).collect()
 }
 
 /// Returns the table, or nothing and a notice if it or its database does not exist.
@@ -85,8 +194,8 @@ pub(super) fn dependents<'a>(
     found
 }
 
-fn describe(planner: &Planner<'_>, dependents: &[(&TableDescriptor, &ForeignKey)]) -> String {
-    let lines: Vec<String> = dependents
+fn describe(planner: &Planner<'_>, dependents: &[Referencing<'_>]) -> Vec<String> {
+    dependents
         .iter()
         .map(|(table, key)| {
             let dropped = planner.catalog.table_by_id(key.references);
@@ -97,8 +206,7 @@ fn describe(planner: &Planner<'_>, dependents: &[(&TableDescriptor, &ForeignKey)
                 dropped.map_or("", |table| &table.name)
             )
         })
-        .collect();
-    lines.join("\n")
+        .collect()
 }
 
 #[cfg(test)]
@@ -108,7 +216,7 @@ mod tests {
 
     #[test]
     fn drops_tables_once_each() {
-        let Plan::DropTables { tables, foreign_keys } =
+        let Plan::DropTables(Dropped { tables, foreign_keys, .. }) =
             planned("DROP TABLE orders, public.orders, customers").plan
         else {
             panic!("drop");
@@ -137,7 +245,7 @@ mod tests {
     #[test]
     fn drops_foreign_keys_of_others_with_cascade() {
         let planned = planned("DROP TABLE customers CASCADE");
-        let Plan::DropTables { foreign_keys, .. } = planned.plan else { panic!("drop") };
+        let Plan::DropTables(Dropped { foreign_keys, .. }) = planned.plan else { panic!("drop") };
         assert_eq!(foreign_keys, [(TableId(2), "fk_customer_ref_customers".to_owned())]);
         assert_eq!(
             planned.notices[0].message,
@@ -153,7 +261,7 @@ mod tests {
         assert_eq!(skipped.notices[0].message, "relation \"nope\" does not exist, skipping");
         assert_eq!(skipped.notices[1].message, "relation \"gone.t\" does not exist, skipping");
         let both = planned("DROP TABLE IF EXISTS nope, orders");
-        assert!(matches!(both.plan, Plan::DropTables { .. }));
+        assert!(matches!(both.plan, Plan::DropTables(_)));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::import::{
     check_feature, check_transaction, default_temp, described_files, described_options, full_name,
 };
 use super::option::location;
-use super::resolve::table_exists;
+use super::resolve::relation_exists;
 use super::{Decompress, Plan, PlanContext, Planner, option_dump};
 use crate::catalog::{Catalog, DatabaseId, TableDescriptor};
 use crate::error::{Error, Result, SqlState};
@@ -112,10 +112,10 @@ pub(super) fn plan_import_dump(
     option_dump::read(&import.options, &mut plan)?;
     plan.file.clone_from(&one_file(&import.files)?.text);
     if let (Some(name), Some(written)) = (&plan.table, &import.table)
-        && planner.catalog.table(database.id, name).is_some()
+        && planner.catalog.is_relation(database.id, name)
     {
         let hint = format!("IMPORT {} makes new tables. Drop this one first.", plan.word());
-        return Err(table_exists(name, written.span).hint(hint));
+        return Err(relation_exists(name, written.span).hint(hint));
     }
     Ok(Plan::ImportDump(Box::new(plan)))
 }

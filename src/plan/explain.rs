@@ -1,8 +1,9 @@
 //! EXPLAIN: of a query, whose plan the engine prints, or of another statement, as lines.
 
 use super::{
-    CreateIndex, Decompress, Export, ExportFormat, ExportTarget, FormatKind, Header, Import,
-    ImportDump, ImportInto, ImportMode, ImportTarget, Insert, InsertSource, Plan, Planner, Show,
+    CreateIndex, Decompress, Dropped, Export, ExportFormat, ExportTarget, FormatKind, Header,
+    Import, ImportDump, ImportInto, ImportMode, ImportTarget, Insert, InsertSource, Plan, Planner,
+    Show,
 };
 use crate::catalog::{Catalog, IndexDescriptor, Object, PUBLIC_SCHEMA, TableDescriptor, TableId};
 use crate::error::{Error, Result, SqlState};
@@ -51,14 +52,7 @@ fn lines(plan: &Plan, catalog: &dyn Catalog) -> Vec<String> {
         Plan::CreateTableAs { name, query, .. } => {
             vec![format!("create table {name}"), format!("  rows of: {}", query.text)]
         }
-        Plan::DropTables { tables, foreign_keys } => {
-            let mut lines: Vec<String> = tables
-                .iter()
-                .map(|id| format!("drop table {}", table_name(*id, catalog)))
-                .collect();
-            lines.extend(dropped_keys(foreign_keys, catalog));
-            lines
-        }
+        Plan::DropTables(dropped) | Plan::DropSequences(dropped) => drop_lines(dropped, catalog),
         Plan::CreateIndex(create) => index_lines(create, catalog),
         Plan::DropIndexes { indexes, foreign_keys } => {
             let mut lines: Vec<String> = indexes
@@ -123,14 +117,34 @@ fn index_kind(index: &IndexDescriptor) -> &'static str {
     if index.unique { "unique index" } else { "index" }
 }
 
+fn drop_lines(dropped: &Dropped, catalog: &dyn Catalog) -> Vec<String> {
+    let table = |id: &TableId| table_name(*id, catalog);
+    let mut lines: Vec<String> =
+        dropped.tables.iter().map(|id| format!("drop table {}", table(id))).collect();
+    lines.extend(dropped.sequences.iter().map(|id| {
+        let name = catalog.sequence_by_id(*id).map_or("", |sequence| &sequence.name);
+        format!("drop sequence {name}")
+    }));
+    lines.extend(dropped_keys(&dropped.foreign_keys, catalog));
+    lines.extend(dropped.defaults.iter().map(|(id, column)| {
+        let column = catalog.table_by_id(*id).and_then(|table| table.column_by_id(*column));
+        let column = column.map_or("", |column| &column.name);
+        format!("drop the default of column {column} of table {}", table(id))
+    }));
+    lines
+}
+
 /// Returns a plan that is one step.
 fn one_line(plan: &Plan, catalog: &dyn Catalog) -> String {
     match plan {
         Plan::CreateDatabase { name } => format!("create database {name}"),
-        Plan::DropDatabase { database, tables, .. } => {
+        Plan::DropDatabase { database, dropped } => {
+            let tables = &dropped.tables;
             let name = catalog.database_by_id(*database).map_or("", |database| &database.name);
             format!("drop database {name} and its tables ({})", tables.len())
         }
+        Plan::CreateSequence(sequence) => format!("create sequence {}", sequence.name),
+        Plan::AlterSequence(change) => format!("change sequence {}", change.sequence.name),
         Plan::Use { name } => format!("use database {name}"),
         Plan::CreateUser { name } => format!("create user {name}"),
         Plan::DropUsers { names } => format!("drop user {}", names.join(", ")),
@@ -152,7 +166,9 @@ fn one_line(plan: &Plan, catalog: &dyn Catalog) -> String {
             format!("set {}", values.join(", "))
         }
         Plan::Show(show) => match show {
-            Show::Tables(_) | Show::Databases | Show::Schemas => "list names".to_owned(),
+            Show::Tables(_) | Show::Sequences(_) | Show::Databases | Show::Schemas => {
+                "list names".to_owned()
+            }
             _ => "show from the catalog".to_owned(),
         },
         _ => "nothing to do".to_owned(),

@@ -4,10 +4,12 @@
 //! note), `shop` holds `items`, `hollow` nothing. `testuser` may SELECT from customers; `alice` may
 //! SELECT, INSERT and GRANT there and CREATE in `defaultdb`; `idle` nothing.
 
-use super::{Import, ImportTarget, Plan, PlanContext, Planned, Variables, default_variables, plan};
+use super::{
+    Dropped, Import, ImportTarget, Plan, PlanContext, Planned, Variables, default_variables, plan,
+};
 use crate::catalog::{
     Catalog, DEFAULT_DATABASE, DatabaseDescriptor, DatabaseId, Object, Privilege, PrivilegeSet,
-    ROOT, Snapshot, TableDescriptor, TableId,
+    ROOT, SequenceDescriptor, Snapshot, TableDescriptor, TableId,
 };
 use crate::error::{Error, Result};
 use crate::syntax;
@@ -259,7 +261,8 @@ impl Store {
     }
 
     fn apply(&mut self, plan: &Plan) {
-        let next = u32::try_from(self.catalog.tables.len() + 100).expect("few tables");
+        let relations = self.catalog.tables.len() + self.catalog.sequences.len();
+        let next = u32::try_from(relations + 100).expect("few tables");
         match plan {
             Plan::CreateTable(table) => self.put_table(TableId(next), table),
             Plan::Import(import) => {
@@ -273,9 +276,18 @@ impl Store {
                 table.name.clone_from(name);
                 self.put_table(TableId(next), &table);
             }
-            Plan::DropTables { tables, .. } => {
+            Plan::CreateSequence(sequence) => {
+                let id = TableId(next);
+                self.catalog.put_sequence(SequenceDescriptor { id, ..(**sequence).clone() });
+            }
+            Plan::AlterSequence(change) => self.catalog.put_sequence(change.sequence.clone()),
+            Plan::DropTables(Dropped { tables, sequences, .. })
+            | Plan::DropSequences(Dropped { tables, sequences, .. }) => {
                 for id in tables {
                     self.catalog.remove_table(*id);
+                }
+                for id in sequences {
+                    self.catalog.remove_sequence(*id);
                 }
             }
             Plan::CreateIndex(create) => self.put_table(create.table.id, &create.with_index()),

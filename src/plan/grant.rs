@@ -3,7 +3,7 @@
 use super::resolve::{require_public, written};
 use super::suggestion::did_you_mean;
 use super::{Plan, Planner, user};
-use crate::catalog::{Object, PUBLIC_SCHEMA, Privilege, PrivilegeSet, ROOT, TableDescriptor};
+use crate::catalog::{Object, PUBLIC_SCHEMA, Privilege, PrivilegeSet, ROOT, TableId};
 use crate::error::{Error, Notice, Result, Span, SqlState};
 use crate::syntax::ast::{self, GrantTarget, Ident, ObjectName};
 
@@ -96,8 +96,8 @@ fn objects(planner: &mut Planner<'_>, target: &GrantTarget) -> Result<Vec<(Objec
         }
         GrantTarget::Tables(names) => {
             for name in names {
-                for table in tables(planner, name)? {
-                    add(Object::Table(table.id), name.span);
+                for relation in relations(planner, name)? {
+                    add(Object::Table(relation), name.span);
                 }
             }
         }
@@ -113,8 +113,8 @@ pub(super) fn target_objects(
     Ok(objects(planner, target)?.into_iter().map(|(object, _)| object).collect())
 }
 
-/// Returns the table that `name` names, or every table if its last part is `*`.
-fn tables<'a>(planner: &mut Planner<'a>, name: &ObjectName) -> Result<Vec<&'a TableDescriptor>> {
+/// Returns the table or sequence that `name` names, or every one if its last part is `*`.
+fn relations(planner: &mut Planner<'_>, name: &ObjectName) -> Result<Vec<TableId>> {
     let database = match name.parts.as_slice() {
         [star] if star.value == "*" => planner.current_database()?,
         [schema, star] if star.value == "*" && schema.value == PUBLIC_SCHEMA => {
@@ -126,13 +126,24 @@ fn tables<'a>(planner: &mut Planner<'a>, name: &ObjectName) -> Result<Vec<&'a Ta
             require_public(schema)?;
             database
         }
-        _ => return Ok(vec![planner.require_table(name)?]),
+        _ => return Ok(vec![relation(planner, name)?]),
     };
-    let tables = planner.catalog.tables(database.id);
-    if tables.is_empty() {
+    let tables = planner.catalog.tables(database.id).into_iter().map(|table| table.id);
+    let sequences = planner.catalog.sequences(database.id).into_iter().map(|one| one.id);
+    let found: Vec<TableId> = tables.chain(sequences).collect();
+    if found.is_empty() {
         planner.notice(Notice::notice(format!("no tables match \"{}\"", written(name))));
     }
-    Ok(tables)
+    Ok(found)
+}
+
+fn relation(planner: &Planner<'_>, name: &ObjectName) -> Result<TableId> {
+    match planner.require_table(name) {
+        Err(error) if error.code() == SqlState::WRONG_OBJECT_TYPE => {
+            Ok(planner.require_sequence(name)?.id)
+        }
+        found => Ok(found?.id),
+    }
 }
 
 /// Requires the user to hold a privilege on the object, as passing it on does.
@@ -142,10 +153,14 @@ fn require(planner: &Planner<'_>, privilege: Privilege, object: Object, span: Sp
             Some(database) => planner.require_on_database(privilege, database, span),
             None => Ok(()),
         },
-        Object::Table(id) => match planner.catalog.table_by_id(id) {
-            Some(table) => planner.require_on_table(privilege, table, span),
-            None => Ok(()),
-        },
+        Object::Table(id) => {
+            let catalog = planner.catalog;
+            match (catalog.table_by_id(id), catalog.sequence_by_id(id)) {
+                (Some(table), _) => planner.require_on_table(privilege, table, span),
+                (None, Some(one)) => planner.require_on_sequence(privilege, one, span),
+                (None, None) => Ok(()),
+            }
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use super::create_table::describe;
 use super::option::{self, ImportKind, Options};
-use super::resolve::{Target, table_exists, written};
+use super::resolve::{Target, relation_exists, written};
 use super::{FormatName, Import, ImportTarget, Plan, Planner, cluster_setting};
 use crate::catalog::{PUBLIC_SCHEMA, TableDescriptor};
 use crate::error::{Error, Result, Span, SqlState};
@@ -67,8 +67,8 @@ pub(super) fn plan_import(planner: &mut Planner<'_>, import: &ImportTable) -> Re
             }
         },
     };
-    if planner.catalog.table(target.database.id, &target.name.value).is_some() {
-        let error = table_exists(&target.name.value, import.table.span);
+    if planner.catalog.is_relation(target.database.id, &target.name.value) {
+        let error = relation_exists(&target.name.value, import.table.span);
         return Err(error.hint("IMPORT TABLE makes a new table. Drop this one first."));
     }
     let description = description(import, &target, elements, planner.context.absolute);

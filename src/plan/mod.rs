@@ -35,6 +35,7 @@ mod option_format;
 mod privilege;
 mod query;
 mod resolve;
+mod sequence;
 mod setting;
 mod show;
 mod show_create;
@@ -55,12 +56,14 @@ pub use format::{
 pub use import_into::require_values;
 pub use option::{OptionHelp, option_help};
 pub use option_dump::dump_option_help;
+pub use sequence::{SequenceChange, describe_dumped_sequence};
 pub use setting::{CLUSTER_SETTINGS, ClusterSetting, SettingKind, cluster_setting};
-pub use show_create::create_table_text;
+pub use show_create::{create_sequence_text, create_table_text};
 pub use variable::{VariableHelp, default_variables, variable_help};
 
 use crate::catalog::{
-    Catalog, ColumnId, DatabaseId, IndexId, Object, PrivilegeSet, TableDescriptor, TableId,
+    Catalog, ColumnId, DatabaseId, IndexId, Object, PrivilegeSet, SequenceDescriptor,
+    TableDescriptor, TableId,
 };
 use crate::error::{Error, Notice, Result, SqlState};
 use crate::record::TextFormat;
@@ -141,12 +144,7 @@ pub enum Plan {
         query: Query,
     },
     /// Drop tables.
-    DropTables {
-        /// The tables.
-        tables: Vec<TableId>,
-        /// Foreign keys of other tables that fall with them: table and constraint name.
-        foreign_keys: Vec<(TableId, String)>,
-    },
+    DropTables(Dropped),
     /// Build an index.
     CreateIndex(Box<CreateIndex>),
     /// Drop indexes.
@@ -156,6 +154,12 @@ pub enum Plan {
         /// Foreign keys that fall with them: table and constraint name.
         foreign_keys: Vec<(TableId, String)>,
     },
+    /// Make a sequence; its id is still 0.
+    CreateSequence(Box<SequenceDescriptor>),
+    /// Change a sequence.
+    AlterSequence(Box<SequenceChange>),
+    /// Drop sequences.
+    DropSequences(Dropped),
     /// Make a database.
     CreateDatabase {
         /// Its name.
@@ -165,10 +169,8 @@ pub enum Plan {
     DropDatabase {
         /// The database.
         database: DatabaseId,
-        /// Its tables.
-        tables: Vec<TableId>,
-        /// Foreign keys of tables elsewhere that fall with them.
-        foreign_keys: Vec<(TableId, String)>,
+        /// What it holds, and what falls with that.
+        dropped: Dropped,
     },
     /// Make a database the current one.
     Use {
@@ -243,6 +245,19 @@ pub enum Plan {
         /// The command tag.
         tag: &'static str,
     },
+}
+
+/// What a DROP removes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Tables.
+    pub tables: Vec<TableId>,
+    /// Sequences, also those that columns of the tables own.
+    pub sequences: Vec<TableId>,
+    /// Foreign keys of other tables that fall with them: table and constraint name.
+    pub foreign_keys: Vec<(TableId, String)>,
+    /// Columns of other tables whose defaults fall with them.
+    pub defaults: Vec<(TableId, ColumnId)>,
 }
 
 /// A query whose tables the user may read.
@@ -321,6 +336,10 @@ pub enum Show {
     Constraints(TableId),
     /// CREATE TABLE of a table.
     CreateTable(TableId),
+    /// Sequences of a database.
+    Sequences(DatabaseId),
+    /// CREATE SEQUENCE of a sequence.
+    CreateSequence(TableId),
     /// Jobs.
     Jobs {
         /// Which.
@@ -490,6 +509,9 @@ impl Planner<'_> {
             S::DropTable(drop) => drop::plan_drop_table(self, drop),
             S::CreateIndex(create) => create_index::plan_create_index(self, create),
             S::DropIndex(drop) => drop_index::plan_drop_index(self, drop),
+            S::CreateSequence(create) => sequence::plan_create(self, create),
+            S::AlterSequence(alter) => sequence::plan_alter(self, alter),
+            S::DropSequence(drop) => sequence::plan_drop(self, drop),
             S::CreateDatabase { name, if_not_exists } => {
                 database::plan_create_database(self, name, *if_not_exists)
             }

@@ -1,7 +1,9 @@
 //! Who may do what: the checks of root and of single privileges, with their errors.
 
 use super::Planner;
-use crate::catalog::{DatabaseDescriptor, Object, Privilege, ROOT, TableDescriptor};
+use crate::catalog::{
+    DatabaseDescriptor, Object, Privilege, ROOT, SequenceDescriptor, TableDescriptor, TableId,
+};
 use crate::error::{Error, Result, Span, SqlState};
 
 impl Planner<'_> {
@@ -29,10 +31,30 @@ impl Planner<'_> {
         table: &TableDescriptor,
         span: Span,
     ) -> Result {
-        if self.catalog.allows(self.context.user, privilege, Object::Table(table.id)) {
+        self.require_on_relation(privilege, (table.id, &table.name), span)
+    }
+
+    /// Requires a privilege on a sequence.
+    pub(super) fn require_on_sequence(
+        &self,
+        privilege: Privilege,
+        sequence: &SequenceDescriptor,
+        span: Span,
+    ) -> Result {
+        self.require_on_relation(privilege, (sequence.id, &sequence.name), span)
+    }
+
+    /// Requires a privilege on a table or sequence.
+    pub(super) fn require_on_relation(
+        &self,
+        privilege: Privilege,
+        (id, name): (TableId, &str),
+        span: Span,
+    ) -> Result {
+        if self.catalog.allows(self.context.user, privilege, Object::Table(id)) {
             return Ok(());
         }
-        Err(self.lacks(&format!("{privilege} privilege on relation {}", table.name), span))
+        Err(self.lacks(&format!("{privilege} privilege on relation {name}"), span))
     }
 
     /// Requires a privilege on a database.
@@ -50,19 +72,29 @@ impl Planner<'_> {
 
     /// Returns whether the user has any privilege on a table.
     pub(super) fn sees(&self, table: &TableDescriptor) -> bool {
+        self.sees_relation(table.id)
+    }
+
+    /// Returns whether the user has any privilege on a table or sequence.
+    pub(super) fn sees_relation(&self, id: TableId) -> bool {
         self.is_root()
             || self
                 .catalog
-                .privileges(Object::Table(table.id), self.context.user)
+                .privileges(Object::Table(id), self.context.user)
                 .is_some_and(|set| !set.is_empty())
     }
 
     /// Requires any privilege on a table, as looking at its definition does.
     pub(super) fn require_any(&self, table: &TableDescriptor, span: Span) -> Result {
-        if self.sees(table) {
+        self.require_any_on((table.id, &table.name), span)
+    }
+
+    /// Requires any privilege on a table or sequence.
+    pub(super) fn require_any_on(&self, (id, name): (TableId, &str), span: Span) -> Result {
+        if self.sees_relation(id) {
             return Ok(());
         }
-        Err(self.lacks(&format!("any privilege on relation {}", table.name), span))
+        Err(self.lacks(&format!("any privilege on relation {name}"), span))
     }
 
     fn lacks(&self, what: &str, span: Span) -> Error {

@@ -5,7 +5,9 @@
 
 use super::Planner;
 use super::suggestion::did_you_mean;
-use crate::catalog::{DatabaseDescriptor, PUBLIC_SCHEMA, TableDescriptor};
+use crate::catalog::{
+    DatabaseDescriptor, PUBLIC_SCHEMA, SequenceDescriptor, TableDescriptor, not_sequence, not_table,
+};
 use crate::error::{Error, Result, Span, SqlState};
 use crate::syntax::ast::{Ident, ObjectName};
 
@@ -63,20 +65,39 @@ impl<'a> Planner<'a> {
     /// Returns the table that `name` names, or nothing if its database has no such table.
     pub(super) fn find_table(&self, name: &ObjectName) -> Result<Option<&'a TableDescriptor>> {
         let target = self.resolve(name)?;
-        Ok(self.catalog.table(target.database.id, &target.name.value))
+        let found = self.catalog.table(target.database.id, &target.name.value);
+        match self.catalog.sequence(target.database.id, &target.name.value) {
+            Some(_) if found.is_none() => Err(not_table(&written(name)).at(name.span)),
+            _ => Ok(found),
+        }
     }
 
     /// Returns the table that `name` names.
     pub(super) fn require_table(&self, name: &ObjectName) -> Result<&'a TableDescriptor> {
         let target = self.resolve(name)?;
-        self.catalog.table(target.database.id, &target.name.value).ok_or_else(|| {
-            let error = Error::new(
-                SqlState::UNDEFINED_TABLE,
-                format!("relation \"{}\" does not exist", written(name)),
-            );
+        let (database, table) = (target.database.id, &target.name.value);
+        self.catalog.table(database, table).ok_or_else(|| {
+            if self.catalog.sequence(database, table).is_some() {
+                return not_table(&written(name)).at(name.span);
+            }
+            let error = undefined(name);
             let known = self.catalog.tables(target.database.id);
             let known = known.iter().map(|table| table.name.as_str());
             did_you_mean(error.at(name.span), &target.name.value, known)
+        })
+    }
+
+    /// Returns the sequence that `name` names.
+    pub(super) fn require_sequence(&self, name: &ObjectName) -> Result<&'a SequenceDescriptor> {
+        let target = self.resolve(name)?;
+        let (database, sequence) = (target.database.id, &target.name.value);
+        self.catalog.sequence(database, sequence).ok_or_else(|| {
+            if self.catalog.table(database, sequence).is_some() {
+                return not_sequence(&written(name)).at(name.span);
+            }
+            let known = self.catalog.sequences(database);
+            let known = known.iter().map(|sequence| sequence.name.as_str());
+            did_you_mean(undefined(name).at(name.span), sequence, known)
         })
     }
 
@@ -102,8 +123,13 @@ pub(super) fn written(name: &ObjectName) -> String {
     parts.join(".")
 }
 
-/// Returns the error that a table exists already.
-pub(super) fn table_exists(name: &str, span: Span) -> Error {
+fn undefined(name: &ObjectName) -> Error {
+    let name = written(name);
+    Error::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
+}
+
+/// Returns the error that a table or sequence exists already.
+pub(super) fn relation_exists(name: &str, span: Span) -> Error {
     Error::new(SqlState::DUPLICATE_TABLE, format!("relation \"{name}\" already exists")).at(span)
 }
 

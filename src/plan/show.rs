@@ -2,7 +2,7 @@
 
 use super::{Planner, Show, grant, job, setting, user, variable};
 use crate::catalog::TableId;
-use crate::error::Result;
+use crate::error::{Result, SqlState};
 use crate::syntax::ast::{self, ObjectName};
 
 /// Plans a SHOW.
@@ -21,7 +21,17 @@ pub(super) fn plan_show(planner: &mut Planner<'_>, show: &ast::Show) -> Result<S
         ast::Show::Indexes(Some(name)) => Show::Indexes(vec![table(planner, name)?]),
         ast::Show::Indexes(None) => Show::Indexes(visible_tables(planner)?),
         ast::Show::Constraints(name) => Show::Constraints(table(planner, name)?),
-        ast::Show::CreateTable(name) => Show::CreateTable(table(planner, name)?),
+        ast::Show::CreateTable(name) => match table(planner, name) {
+            Err(error) if error.code() == SqlState::WRONG_OBJECT_TYPE => {
+                Show::CreateSequence(sequence(planner, name)?)
+            }
+            found => Show::CreateTable(found?),
+        },
+        ast::Show::Sequences { database: None } => Show::Sequences(planner.current_database()?.id),
+        ast::Show::Sequences { database: Some(name) } => {
+            Show::Sequences(planner.require_database(name)?.id)
+        }
+        ast::Show::CreateSequence(name) => Show::CreateSequence(sequence(planner, name)?),
         ast::Show::Jobs { jobs, when_complete } => {
             Show::Jobs { jobs: job::select(planner, jobs)?, when_complete: *when_complete }
         }
@@ -50,6 +60,13 @@ fn table(planner: &Planner<'_>, name: &ObjectName) -> Result<TableId> {
     let table = planner.require_table(name)?;
     planner.require_any(table, name.span)?;
     Ok(table.id)
+}
+
+/// Returns a sequence that the user may look at.
+fn sequence(planner: &Planner<'_>, name: &ObjectName) -> Result<TableId> {
+    let sequence = planner.require_sequence(name)?;
+    planner.require_any_on((sequence.id, &sequence.name), name.span)?;
+    Ok(sequence.id)
 }
 
 /// Returns the tables of the current database that the user may look at.

@@ -4,7 +4,8 @@
 //! it is meant for the table's own database.
 
 use crate::catalog::{
-    Catalog, ColumnDescriptor, ColumnId, ForeignKey, IndexDescriptor, IndexKey, TableDescriptor,
+    Catalog, ColumnDescriptor, ColumnId, ForeignKey, IndexDescriptor, IndexKey, SequenceDescriptor,
+    TableDescriptor,
 };
 use crate::syntax::quote_ident;
 use crate::types::SqlType;
@@ -29,6 +30,30 @@ pub fn create_table_text(table: &TableDescriptor, catalog: &dyn Catalog) -> Stri
         lines.push(foreign_key_text(table, key, catalog));
     }
     format!("CREATE TABLE {} (\n\t{}\n)", quote_ident(&table.name), lines.join(",\n\t"))
+}
+
+/// Returns the CREATE SEQUENCE of a sequence, with every option.
+pub fn create_sequence_text(sequence: &SequenceDescriptor, catalog: &dyn Catalog) -> String {
+    let mut text = format!(
+        "CREATE SEQUENCE {} AS {} INCREMENT BY {} MINVALUE {} MAXVALUE {} START WITH {} CACHE {} {}",
+        quote_ident(&sequence.name),
+        sequence.sql_type,
+        sequence.increment,
+        sequence.minimum,
+        sequence.maximum,
+        sequence.start,
+        sequence.cache,
+        if sequence.cycle { "CYCLE" } else { "NO CYCLE" },
+    );
+    let owner = sequence.owner.and_then(|owner| {
+        let table = catalog.table_by_id(owner.table)?;
+        Some((table, table.column_by_id(owner.column)?))
+    });
+    if let Some((table, column)) = owner {
+        let (table, column) = (quote_ident(&table.name), quote_ident(&column.name));
+        text += &format!(" OWNED BY {table}.{column}");
+    }
+    text
 }
 
 fn column_text(column: &ColumnDescriptor) -> String {

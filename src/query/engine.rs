@@ -26,14 +26,15 @@ use datafusion::sql::planner::SqlToRel;
 use super::analyze::Meaning;
 use super::error::{IntoOurs, Origin, from_query};
 use super::file::FileProvider;
-use super::function::Session;
+use super::function::{Sequences, Session};
 use super::in_order::in_order;
 use super::known::answer;
 use super::planner::{Names, Tables, parser_options, reference};
 use super::planning::{Planning, STACK};
 use super::provider::StoredTable;
 use super::rewrite::parse_query;
-use super::{ExplainOptions, QueryContext, Rows, compile, explain};
+use super::{ExplainOptions, Home, QueryContext, Rows, compile, explain};
+use crate::catalog::{Catalog, TableDescriptor};
 use crate::error::{Error, Result};
 use crate::query::CompiledExpr;
 use crate::types::SqlType;
@@ -249,7 +250,24 @@ impl QueryContext {
             user: self.user.clone(),
             now: self.now,
             time_zone: self.time_zone.clone(),
+            sequences: Some(Sequences {
+                store: Arc::clone(&self.store),
+                view: Arc::clone(&self.view),
+                database: self.home.as_ref().map_or(&self.database, |home| &home.database).clone(),
+                user: self.user.clone(),
+                table: self.home.as_ref().map(|home| home.table),
+                memory: Arc::clone(&self.sequences),
+            }),
         }
+    }
+
+    /// Returns the context of the expressions of a table: their names of sequences are those of its
+    /// database.
+    pub fn for_table(&self, table: &TableDescriptor) -> Self {
+        let database = self.view.catalog.database_by_id(table.database);
+        let home =
+            database.map(|database| Home { database: database.name.clone(), table: table.id });
+        Self { home, ..self.clone() }
     }
 }
 

@@ -46,9 +46,11 @@ use std::sync::Arc;
 pub use compile::CompiledExpr;
 pub use engine::Engine;
 pub use file::{FileSource, FileTable};
+pub use function::SequenceMemory;
 pub use rows::Rows;
 pub use sql_types::sql_type_of_field;
 
+use crate::catalog::TableId;
 use crate::store::{Store, View};
 
 /// What a query may see, and as whom and when it runs.
@@ -68,6 +70,19 @@ pub struct QueryContext {
     pub time_zone: String,
     /// The files that the query names in place of tables.
     pub files: Arc<[FileTable]>,
+    /// What the session remembers of its sequences.
+    pub sequences: Arc<SequenceMemory>,
+    /// The table whose expression is evaluated.
+    pub home: Option<Home>,
+}
+
+/// A table whose expression is evaluated.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// The name of its database.
+    database: String,
+    /// The table.
+    table: TableId,
 }
 
 /// What EXPLAIN shows.

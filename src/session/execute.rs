@@ -100,17 +100,16 @@ impl Session {
             Plan::CreateTableAs { database, name, query } => {
                 self.run_create_table_as(database, &name, &query).await
             }
-            Plan::DropTables { tables, foreign_keys } => {
-                self.run_drop_tables(&tables, &foreign_keys)
-            }
+            Plan::DropTables(dropped) => self.run_drop(&dropped, "DROP TABLE"),
+            Plan::DropSequences(dropped) => self.run_drop(&dropped, "DROP SEQUENCE"),
+            Plan::CreateSequence(sequence) => self.run_create_sequence(*sequence),
+            Plan::AlterSequence(change) => self.run_alter_sequence(&change),
             Plan::CreateIndex(create) => self.run_create_index(*create, events).await,
             Plan::DropIndexes { indexes, foreign_keys } => {
                 self.run_drop_indexes(&indexes, &foreign_keys)
             }
             Plan::CreateDatabase { name } => self.run_create_database(&name),
-            Plan::DropDatabase { database, tables, foreign_keys } => {
-                self.run_drop_database(database, &tables, &foreign_keys)
-            }
+            Plan::DropDatabase { database, dropped } => self.run_drop_database(database, &dropped),
             Plan::Use { name } => {
                 self.use_database(&name);
                 Ok(done("SET"))

@@ -15,7 +15,7 @@ use crate::job::JobContext;
 use crate::job::file_table::read_data;
 use crate::job::insert::Inserter;
 use crate::plan::{Insert, InsertSource, Query};
-use crate::query::CompiledExpr;
+use crate::query::{CompiledExpr, QueryContext};
 use crate::types::{self, SqlType};
 
 /// Rows of a VALUES list that go to the inserter at once.
@@ -31,6 +31,7 @@ impl Session {
             .table_by_id(insert.table)
             .cloned()
             .ok_or_else(|| Error::new(SqlState::UNDEFINED_TABLE, "relation does not exist"))?;
+        let defaults = context.query.for_table(&table);
         let mut columns = insert.columns.clone();
         let targets: Vec<&ColumnDescriptor> =
             columns.iter().filter_map(|id| table.column_by_id(*id)).collect();
@@ -43,7 +44,8 @@ impl Session {
             InsertSource::Values(rows) => {
                 inserter = Inserter::new(&context, &table, &columns)?;
                 for rows in rows.chunks(VALUES_ROWS) {
-                    inserter.push(&self.values(&context, &targets, rows).await?)?;
+                    let values = self.values((&context, &defaults), &targets, rows);
+                    inserter.push(&values.await?)?;
                 }
             }
             InsertSource::Data(data) => {
@@ -76,7 +78,7 @@ impl Session {
     /// Returns the cells of a VALUES list, each as its column's type.
     async fn values(
         &self,
-        context: &JobContext,
+        (context, defaults): (&JobContext, &QueryContext),
         targets: &[&ColumnDescriptor],
         rows: &[Vec<Option<(String, usize)>>],
     ) -> Result<RecordBatch> {
@@ -90,7 +92,7 @@ impl Session {
             for row in rows {
                 let cell = match &row[position] {
                     Some((text, offset)) => self.cell(context, target, text, *offset).await?,
-                    None => self.default_cell(context, target, &mut default)?,
+                    None => self.default_cell(defaults, target, &mut default)?,
                 };
                 cells.push(cell);
             }
@@ -155,7 +157,7 @@ impl Session {
 
     fn default_cell(
         &self,
-        context: &JobContext,
+        context: &QueryContext,
         target: &ColumnDescriptor,
         compiled: &mut Option<CompiledExpr>,
     ) -> Result<ArrayRef> {
@@ -164,7 +166,7 @@ impl Session {
         };
         if compiled.is_none() {
             let sql_type = Some(&target.sql_type);
-            *compiled = Some(self.engine.compile(&context.query, default, &[], sql_type)?);
+            *compiled = Some(self.engine.compile(context, default, &[], sql_type)?);
         }
         match compiled {
             Some(expr) => expr.evaluate(&one_row()?),

@@ -34,7 +34,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::job::registry::Registry;
 use crate::job::{Cancellation, cancelled};
 use crate::plan::{Variables, default_variables};
-use crate::query::{Engine, QueryContext};
+use crate::query::{Engine, QueryContext, SequenceMemory};
 use crate::source::{Access, AccessOptions, NetworkOptions, io_error};
 use crate::store::{OpenOptions, Store, View};
 
@@ -223,6 +223,8 @@ pub struct Session {
     copy_input: Option<File>,
     /// Whether the text of the statement that runs holds secrets.
     secrets: bool,
+    /// What is remembered of sequences.
+    sequences: Arc<SequenceMemory>,
     /// Keeps a temporary database directory until the session ends; after `store`, which it holds.
     temporary: Option<tempfile::TempDir>,
 }
@@ -265,6 +267,7 @@ impl Session {
             pending: Vec::new(),
             copy_input: None,
             secrets: false,
+            sequences: Arc::default(),
             temporary,
             options,
         };
@@ -372,6 +375,8 @@ impl Session {
             now: clock::now(),
             time_zone: self.variable("timezone").unwrap_or_else(|| "UTC".to_owned()),
             files: Arc::default(),
+            sequences: Arc::clone(&self.sequences),
+            home: None,
         }
     }
 }

@@ -14,8 +14,11 @@ use crate::catalog::{
     TableDescriptor, TableId,
 };
 use crate::error::{Error, Result, SqlState};
-use crate::plan::{CLUSTER_SETTINGS, Show, cluster_setting, create_table_text, variable_help};
+use crate::plan::{
+    CLUSTER_SETTINGS, Show, cluster_setting, create_sequence_text, create_table_text, variable_help,
+};
 use crate::store::View;
+use crate::syntax::quote_ident;
 
 /// A value of a result that the session makes itself.
 #[derive(Clone, Debug)]
@@ -124,6 +127,8 @@ impl Session {
             Show::Indexes(tables) => indexes(&view, &tables)?,
             Show::Constraints(table) => constraints(&view, require_table(&view, table)?),
             Show::CreateTable(table) => create_table(&view, require_table(&view, table)?),
+            Show::Sequences(database) => self.sequences(&view, database),
+            Show::CreateSequence(sequence) => create_sequence(&view, sequence)?,
             Show::Jobs { jobs, when_complete } => {
                 return self.show_jobs(&jobs, when_complete).await;
             }
@@ -164,6 +169,37 @@ impl Session {
             ]);
         }
         Ok(result)
+    }
+
+    fn sequences(&self, view: &View, database: DatabaseId) -> Table {
+        let mut result = Table::new(&[
+            "schema_name",
+            "sequence_name",
+            "owner",
+            "data_type",
+            "increment",
+            "last_value",
+            "owned_by",
+        ]);
+        for sequence in view.catalog.sequences(database) {
+            // Of a sequence that was dropped meanwhile nothing is known.
+            let value = self.store.sequence_value(sequence.id).ok();
+            let owner_column = sequence.owner.and_then(|owner| {
+                let table = view.catalog.table_by_id(owner.table)?;
+                let column = table.column_by_id(owner.column)?;
+                Some(format!("{}.{}", quote_ident(&table.name), quote_ident(&column.name)))
+            });
+            result.row([
+                PUBLIC_SCHEMA.into(),
+                sequence.name.as_str().into(),
+                owner(view, Object::Table(sequence.id)).into(),
+                sequence.sql_type.to_string().into(),
+                Cell::Int(sequence.increment),
+                value.filter(|value| value.called).map_or(Cell::Null, |it| Cell::Int(it.last)),
+                owner_column.into(),
+            ]);
+        }
+        result
     }
 
     fn all_variables(&self) -> Table {
@@ -358,6 +394,16 @@ fn create_table(view: &View, table: &TableDescriptor) -> Table {
     result
 }
 
+fn create_sequence(view: &View, id: TableId) -> Result<Table> {
+    let Some(sequence) = view.catalog.sequence_by_id(id) else {
+        return Err(Error::new(SqlState::UNDEFINED_TABLE, "relation does not exist"));
+    };
+    let mut result = Table::new(&["sequence_name", "create_statement"]);
+    let text = create_sequence_text(sequence, &*view.catalog);
+    result.row([sequence.name.as_str().into(), text.into()]);
+    Ok(result)
+}
+
 fn users(view: &View) -> Table {
     let mut result = Table::new(&["user_name"]);
     view.catalog.users().into_iter().for_each(|user| result.row([user.into()]));
@@ -369,17 +415,22 @@ fn grants(view: &View, objects: &[Object], users: &[String]) -> Table {
         Table::new(&["database_name", "schema_name", "relation_name", "grantee", "privilege_type"]);
     let all: Vec<Object> = if objects.is_empty() {
         let databases = view.catalog.databases.keys().map(|id| Object::Database(*id));
-        databases.chain(view.catalog.tables.keys().map(|id| Object::Table(*id))).collect()
+        let relations = view.catalog.tables.keys().chain(view.catalog.sequences.keys());
+        databases.chain(relations.map(|id| Object::Table(*id))).collect()
     } else {
         objects.to_vec()
     };
     for object in all {
         let (database, table) = match object {
             Object::Database(id) => (id, None),
-            Object::Table(id) => match view.catalog.table_by_id(id) {
-                Some(table) => (table.database, Some(table.name.as_str())),
-                None => continue,
-            },
+            Object::Table(id) => {
+                let table = view.catalog.table_by_id(id).map(|one| (one.database, &one.name));
+                let sequence = view.catalog.sequence_by_id(id);
+                match table.or_else(|| sequence.map(|one| (one.database, &one.name))) {
+                    Some((database, name)) => (database, Some(name.as_str())),
+                    None => continue,
+                }
+            }
         };
         let Some(database) = view.catalog.database_by_id(database) else { continue };
         let mut row = |user: &str, privilege: String| {

@@ -1,4 +1,4 @@
-//! CREATE and DROP of tables and databases.
+//! CREATE and DROP of tables, sequences and databases.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use super::execute::done;
 use super::{Outcome, Session};
 use crate::catalog::{
     Catalog, ColumnDescriptor, ColumnId, DatabaseDescriptor, DatabaseId, IndexId, Object,
-    Privilege, PrivilegeSet, ROOT, TableDescriptor, TableId,
+    Privilege, PrivilegeSet, ROOT, SequenceDescriptor, SequenceValue, TableDescriptor, TableId,
 };
 use crate::error::{Error, Result, SqlState};
 use crate::job::check_expressions;
 use crate::job::insert::Inserter;
-use crate::plan::Query;
+use crate::plan::{Dropped, Query, SequenceChange};
 use crate::store::Changes;
 use crate::types::SqlType;
 
@@ -88,13 +88,50 @@ impl Session {
         Ok(done(format!("SELECT {count}")))
     }
 
-    pub(super) fn run_drop_tables(
+    pub(super) fn run_drop(&mut self, dropped: &Dropped, tag: &str) -> Result<Outcome> {
+        self.store.update(|changes| drop_all(changes, dropped))?;
+        Ok(done(tag))
+    }
+
+    pub(super) fn run_create_sequence(
         &mut self,
-        tables: &[TableId],
-        foreign_keys: &[(TableId, String)],
+        mut sequence: SequenceDescriptor,
     ) -> Result<Outcome> {
-        self.store.update(|changes| drop_tables(changes, tables, foreign_keys))?;
-        Ok(done("DROP TABLE"))
+        let user = self.user.clone();
+        self.store.update(|changes| {
+            sequence.id = changes.next_table()?;
+            require_free_name(changes, sequence.database, &sequence.name)?;
+            changes.put_sequence(&sequence)?;
+            changes.put_sequence_value(sequence.id, sequence.initial());
+            grant_all(changes, Object::Table(sequence.id), &user)
+        })?;
+        Ok(done("CREATE SEQUENCE"))
+    }
+
+    pub(super) fn run_alter_sequence(&mut self, change: &SequenceChange) -> Result<Outcome> {
+        let SequenceChange { sequence, restart } = change;
+        self.store.update(|changes| {
+            if changes.catalog.sequence_by_id(sequence.id).is_none() {
+                return Err(Error::new(SqlState::UNDEFINED_TABLE, "relation does not exist"));
+            }
+            let value = self.store.stop_sequence(sequence.id)?;
+            let value = match restart {
+                Some(first) => SequenceValue { last: *first, called: false },
+                None => value,
+            };
+            if !(sequence.minimum..=sequence.maximum).contains(&value.last) {
+                let (last, name) = (value.last, &sequence.name);
+                return Err(Error::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    format!("value {last} of sequence \"{name}\" is out of its new bounds"),
+                )
+                .hint("RESTART WITH sets it to another value."));
+            }
+            changes.put_sequence(sequence)?;
+            changes.put_sequence_value(sequence.id, value);
+            Ok(())
+        })?;
+        Ok(done("ALTER SEQUENCE"))
     }
 
     pub(super) fn run_create_database(&mut self, name: &str) -> Result<Outcome> {
@@ -116,11 +153,10 @@ impl Session {
     pub(super) fn run_drop_database(
         &mut self,
         database: DatabaseId,
-        tables: &[TableId],
-        foreign_keys: &[(TableId, String)],
+        dropped: &Dropped,
     ) -> Result<Outcome> {
         self.store.update(|changes| {
-            drop_tables(changes, tables, foreign_keys)?;
+            drop_all(changes, dropped)?;
             changes.remove_database(database)
         })?;
         Ok(done("DROP DATABASE"))
@@ -129,14 +165,19 @@ impl Session {
 
 /// Adds a table that is not there yet, with all privileges for its creator.
 fn create_table(changes: &mut Changes<'_>, table: &TableDescriptor, user: &str) -> Result {
-    if changes.catalog.table(table.database, &table.name).is_some() {
-        return Err(Error::new(
-            SqlState::DUPLICATE_TABLE,
-            format!("relation \"{}\" already exists", table.name),
-        ));
-    }
+    require_free_name(changes, table.database, &table.name)?;
     changes.put_table(table)?;
     grant_all(changes, Object::Table(table.id), user)
+}
+
+fn require_free_name(changes: &Changes<'_>, database: DatabaseId, name: &str) -> Result {
+    if changes.catalog.is_relation(database, name) {
+        return Err(Error::new(
+            SqlState::DUPLICATE_TABLE,
+            format!("relation \"{name}\" already exists"),
+        ));
+    }
+    Ok(())
 }
 
 fn grant_all(changes: &mut Changes<'_>, object: Object, user: &str) -> Result {
@@ -148,14 +189,19 @@ fn grant_all(changes: &mut Changes<'_>, object: Object, user: &str) -> Result {
     changes.put_grant(object, user, set)
 }
 
-fn drop_tables(
-    changes: &mut Changes<'_>,
-    tables: &[TableId],
-    foreign_keys: &[(TableId, String)],
-) -> Result {
-    let others = foreign_keys.iter().filter(|(id, _)| !tables.contains(id));
+fn drop_all(changes: &mut Changes<'_>, dropped: &Dropped) -> Result {
+    let others = dropped.foreign_keys.iter().filter(|(id, _)| !dropped.tables.contains(id));
     drop_foreign_keys(changes, others)?;
-    tables.iter().try_for_each(|id| changes.remove_table(*id))
+    for (id, column) in &dropped.defaults {
+        if let Some(mut table) = changes.catalog.table_by_id(*id).cloned() {
+            let columns = table.columns.iter_mut().filter(|one| one.id == *column);
+            columns.for_each(|column| column.default = None);
+            changes.put_table(&table)?;
+        }
+    }
+    dropped.tables.iter().try_for_each(|id| changes.remove_table(*id))?;
+    dropped.sequences.iter().for_each(|id| changes.remove_sequence(*id));
+    Ok(())
 }
 
 /// Takes foreign keys, of which table and name are given, out of their tables.

@@ -1,8 +1,9 @@
 //! `catalog.redb`: its tables, the check sums of its rows, and the one way to change it.
 //!
 //! Every row is a CRC-32C of table, key and body, then the body. The row `digest` of the table
-//! `meta` holds the sum of those numbers over all rows but segments and checkpoints, so that a row that
-//! a damaged page hides is missed; a missing segment is missed by the manifest that names it.
+//! `meta` holds the sum of those numbers over all rows but segments, checkpoints and the values of
+//! sequences, so that a row that a damaged page hides is missed; a missing segment is missed by the
+//! manifest that names it, a missing value by the sequence.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,6 +42,8 @@ pub(super) enum Area {
     Databases,
     /// Table descriptors by id.
     Tables,
+    /// Sequence descriptors by id; databases of earlier versions lack it until they are written.
+    Sequences,
     /// Users by name.
     Users,
     /// Privileges by object and user.
@@ -55,13 +58,16 @@ pub(super) enum Area {
     Segments,
     /// Checkpoints by job id and number; databases of earlier versions lack it until they are written.
     Checkpoints,
+    /// The values of sequences by id; databases of earlier versions lack it until they are written.
+    SequenceValues,
 }
 
 impl Area {
-    const EACH: [Self; 10] = [
+    const EACH: [Self; 12] = [
         Self::Meta,
         Self::Databases,
         Self::Tables,
+        Self::Sequences,
         Self::Users,
         Self::Grants,
         Self::Settings,
@@ -69,11 +75,17 @@ impl Area {
         Self::Manifests,
         Self::Segments,
         Self::Checkpoints,
+        Self::SequenceValues,
     ];
 
     /// Returns whether its rows are read when they are asked for, and not when the file is opened.
     fn is_lazy(self) -> bool {
-        matches!(self, Self::Segments | Self::Checkpoints)
+        matches!(self, Self::Segments | Self::Checkpoints | Self::SequenceValues)
+    }
+
+    /// Returns whether a database of an earlier version may lack the table.
+    fn may_be_absent(self) -> bool {
+        matches!(self, Self::Checkpoints | Self::Sequences | Self::SequenceValues)
     }
 
     fn name(self) -> &'static str {
@@ -81,6 +93,7 @@ impl Area {
             Self::Meta => "meta",
             Self::Databases => "databases",
             Self::Tables => "tables",
+            Self::Sequences => "sequences",
             Self::Users => "users",
             Self::Grants => "grants",
             Self::Settings => "settings",
@@ -88,6 +101,7 @@ impl Area {
             Self::Manifests => "manifests",
             Self::Segments => "segments",
             Self::Checkpoints => "checkpoints",
+            Self::SequenceValues => "sequence_values",
         }
     }
 
@@ -118,12 +132,15 @@ pub(super) mod meta {
     pub(in crate::store) const NEXT_TABLE: &[u8] = b"next_table";
     /// The next job id (u64).
     pub(in crate::store) const NEXT_JOB: &[u8] = b"next_job";
-    /// The sum of the check sums of all rows but segments, checkpoints and this one (u64).
+    /// The sum of the check sums of all rows but segments, checkpoints, values and this one (u64).
     pub(in crate::store) const DIGEST: &[u8] = b"digest";
 }
 
-/// Every row of every table but segments.
+/// Every row of every table that is read when the file is opened.
 pub(super) type Rows = BTreeMap<(Area, Vec<u8>), Vec<u8>>;
+
+/// A table that is open for reading.
+type OpenTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// The open catalog file.
 #[derive(Debug)]
@@ -259,13 +276,13 @@ impl CatalogFile {
         self.handle.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Returns every row but segments and checkpoints, checked against the digest.
+    /// Returns every row of the tables that are not read later, checked against the digest.
     pub(super) fn read_all(&self) -> Result<Rows> {
         self.with_reader(|reader| {
             let mut rows = Rows::new();
             let mut sum = 0u64;
             for area in Area::EACH.into_iter().filter(|area| !area.is_lazy()) {
-                let table = reader.open_table(area.definition()).map_err(|e| self.error(e))?;
+                let Some(table) = self.table(reader, area)? else { continue };
                 for row in table.iter().map_err(|e| self.error(e))? {
                     let (key, value) = row.map_err(|e| self.error(e))?;
                     let body = self.check(area, key.value(), value.value())?;
@@ -286,7 +303,7 @@ impl CatalogFile {
     /// Returns the body of a row.
     pub(super) fn read(&self, area: Area, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.with_reader(|reader| {
-            let table = reader.open_table(area.definition()).map_err(|e| self.error(e))?;
+            let Some(table) = self.table(reader, area)? else { return Ok(None) };
             let value = table.get(key).map_err(|e| self.error(e))?;
             value.map(|value| Ok(self.check(area, key, value.value())?.to_vec())).transpose()
         })
@@ -300,12 +317,7 @@ impl CatalogFile {
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
     ) -> Result<()> {
         self.with_reader(|reader| {
-            let table = match reader.open_table(area.definition()) {
-                Err(redb::TableError::TableDoesNotExist(_)) if area == Area::Checkpoints => {
-                    return Ok(());
-                }
-                table => table.map_err(|e| self.error(e))?,
-            };
+            let Some(table) = self.table(reader, area)? else { return Ok(()) };
             for row in table.range(prefix..).map_err(|e| self.error(e))? {
                 let (key, value) = row.map_err(|e| self.error(e))?;
                 if !key.value().starts_with(prefix) {
@@ -315,6 +327,14 @@ impl CatalogFile {
             }
             Ok(())
         })
+    }
+
+    /// Opens a table; nothing if the database is of an earlier version, which has none.
+    fn table(&self, reader: &ReadTransaction, area: Area) -> Result<Option<OpenTable>> {
+        match reader.open_table(area.definition()) {
+            Err(redb::TableError::TableDoesNotExist(_)) if area.may_be_absent() => Ok(None),
+            table => table.map(Some).map_err(|e| self.error(e)),
+        }
     }
 
     /// Writes the rows of `batch` in one transaction that is on disk when this returns.

@@ -6,9 +6,10 @@ use super::catalog_file::{Area, Batch, meta};
 use super::claim::{TableClaim, TableUse, in_use};
 use super::manifest::Manifest;
 use super::rows::{self, Counters};
+use super::sequence::Live;
 use crate::catalog::{
-    DatabaseDescriptor, DatabaseId, JobId, JobRecord, Object, PrivilegeSet, Snapshot,
-    TableDescriptor, TableId,
+    DatabaseDescriptor, DatabaseId, JobId, JobRecord, Object, PrivilegeSet, SequenceDescriptor,
+    SequenceValue, Snapshot, TableDescriptor, TableId,
 };
 use crate::error::{Error, Result, SqlState};
 
@@ -21,6 +22,8 @@ pub struct Changes<'a> {
     pub(super) batch: Batch,
     /// Manifests that are set, or removed with their tables.
     pub(super) manifests: BTreeMap<TableId, Option<Manifest>>,
+    /// Where sequences stand that were set or removed.
+    pub(super) sequences: BTreeMap<TableId, Option<Live>>,
     /// Tables that others hold, and what for.
     held: HashMap<TableId, TableUse>,
 }
@@ -32,7 +35,8 @@ impl<'a> Changes<'a> {
         counters: Counters,
         held: HashMap<TableId, TableUse>,
     ) -> Self {
-        Self { catalog, counters, batch: Batch::new(), manifests: BTreeMap::new(), held }
+        let (manifests, sequences) = (BTreeMap::new(), BTreeMap::new());
+        Self { catalog, counters, batch: Batch::new(), manifests, sequences, held }
     }
 
     /// Lets these changes be made to a table that the caller holds.
@@ -47,7 +51,7 @@ impl<'a> Changes<'a> {
         Err(in_use(name, *held))
     }
 
-    /// Returns a fresh table id.
+    /// Returns a fresh id of a table or sequence.
     pub fn next_table(&mut self) -> Result<TableId> {
         let id = small("tables", self.counters.next_table)?;
         self.counters.next_table += 1;
@@ -83,9 +87,10 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// Removes a database and its grants; its tables must be gone.
+    /// Removes a database and its grants; its tables and sequences must be gone.
     pub fn remove_database(&mut self, id: DatabaseId) -> Result<()> {
-        if self.catalog.tables.values().any(|table| table.database == id) {
+        let holds_table = self.catalog.tables.values().any(|table| table.database == id);
+        if holds_table || self.catalog.sequences.values().any(|one| one.database == id) {
             return Err(Error::internal("a database is removed before its tables"));
         }
         self.batch.insert((Area::Databases, rows::database_key(id)), None);
@@ -111,6 +116,36 @@ impl<'a> Changes<'a> {
         self.remove_grants(Object::Table(id));
         self.manifests.insert(id, None);
         Ok(())
+    }
+
+    /// Adds or replaces a sequence descriptor; a new one needs a value too.
+    pub fn put_sequence(&mut self, sequence: &SequenceDescriptor) -> Result<()> {
+        let body = rows::json(sequence)?;
+        self.batch.insert((Area::Sequences, rows::table_key(sequence.id)), Some(body));
+        self.catalog.put_sequence(sequence.clone());
+        Ok(())
+    }
+
+    /// Sets where a sequence stands.
+    pub fn put_sequence_value(&mut self, id: TableId, value: SequenceValue) {
+        self.put_sequence_live(id, value, Live::at(value));
+    }
+
+    /// Sets what the file says of where a sequence stands, and what is known of it in memory.
+    pub(super) fn put_sequence_live(&mut self, id: TableId, value: SequenceValue, live: Live) {
+        let key = (Area::SequenceValues, rows::table_key(id));
+        self.batch.insert(key, Some(rows::sequence_value(value)));
+        self.sequences.insert(id, Some(live));
+    }
+
+    /// Removes a sequence, its value and its grants.
+    pub fn remove_sequence(&mut self, id: TableId) {
+        for area in [Area::Sequences, Area::SequenceValues] {
+            self.batch.insert((area, rows::table_key(id)), None);
+        }
+        self.catalog.remove_sequence(id);
+        self.remove_grants(Object::Table(id));
+        self.sequences.insert(id, None);
     }
 
     /// Sets the manifest of a table; segment files that it no longer names go when no view names them.

@@ -19,6 +19,7 @@ mod recovery;
 mod rejects;
 mod rows;
 mod segment;
+mod sequence;
 #[expect(clippy::module_inception, reason = "the folder is named for what this file holds")]
 mod store;
 mod view;

@@ -9,7 +9,7 @@ use super::catalog_file::{Area, Batch, FORMAT_VERSION, Rows, meta};
 use super::error::damaged;
 use crate::catalog::{
     DEFAULT_DATABASE, DatabaseDescriptor, DatabaseId, JobId, JobRecord, Object, PrivilegeSet,
-    Snapshot, TableDescriptor, TableId,
+    SequenceDescriptor, SequenceValue, Snapshot, TableDescriptor, TableId,
 };
 use crate::error::{Error, Result};
 
@@ -43,7 +43,26 @@ pub(super) fn database_key(id: DatabaseId) -> Vec<u8> {
     id.0.to_be_bytes().to_vec()
 }
 
-/// Returns the key of a table, of its manifest, and the start of those of its segments.
+/// Returns the body of a sequence's value.
+pub(super) fn sequence_value(value: SequenceValue) -> Vec<u8> {
+    let mut body = value.last.to_le_bytes().to_vec();
+    body.push(u8::from(value.called));
+    body
+}
+
+/// Returns the value that `sequence_value` wrote.
+pub(super) fn parse_sequence_value(body: &[u8]) -> Option<SequenceValue> {
+    let (last, called) = body.split_first_chunk::<8>()?;
+    let called = match called {
+        [0] => false,
+        [1] => true,
+        _ => return None,
+    };
+    Some(SequenceValue { last: i64::from_le_bytes(*last), called })
+}
+
+/// Returns the key of a table or sequence, of its manifest or value, and the start of those of its
+/// segments.
 pub(super) fn table_key(id: TableId) -> Vec<u8> {
     id.0.to_be_bytes().to_vec()
 }
@@ -135,6 +154,9 @@ pub(super) fn snapshot(path: &Path, rows: &Rows) -> Result<Snapshot> {
                 catalog.put_database(parse_json::<DatabaseDescriptor>(path, body)?);
             }
             Area::Tables => catalog.put_table(parse_json::<TableDescriptor>(path, body)?),
+            Area::Sequences => {
+                catalog.put_sequence(parse_json::<SequenceDescriptor>(path, body)?);
+            }
             Area::Users => {
                 catalog.users.insert(text(key)?);
             }
@@ -146,7 +168,12 @@ pub(super) fn snapshot(path: &Path, rows: &Rows) -> Result<Snapshot> {
             Area::Settings => {
                 catalog.settings.insert(text(key)?, text(body)?);
             }
-            Area::Meta | Area::Jobs | Area::Manifests | Area::Segments | Area::Checkpoints => {}
+            Area::Meta
+            | Area::Jobs
+            | Area::Manifests
+            | Area::Segments
+            | Area::Checkpoints
+            | Area::SequenceValues => {}
         }
     }
     Ok(catalog)

@@ -21,6 +21,7 @@ use super::manifest::{Manifest, ManifestRow, Segment, encode_segment};
 use super::rejects::remove_orphaned_rejects;
 use super::rows::{self, Counters};
 use super::segment::OpenFiles;
+use super::sequence::Sequences;
 use super::view::{Loader, Slot, View};
 use crate::catalog::{JobId, JobRecord, JobStatus, Snapshot, TableId};
 use crate::error::{Error, Result, SqlState};
@@ -54,12 +55,14 @@ pub struct Store {
     pub(super) open_files: OpenFiles,
     /// Tables that one statement alone may change.
     claims: Claims,
+    pub(super) sequences: Sequences,
     /// Gone after the catalog file is closed.
     _name_tag: Option<NameTag>,
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
+        self.return_values();
         // Views may outlive the store, but must not keep the database locked.
         self.loader.catalog.close();
     }
@@ -88,6 +91,7 @@ impl Store {
             interrupted: Vec::new(),
             open_files: OpenFiles::default(),
             claims: Claims::default(),
+            sequences: Sequences::default(),
             current: RwLock::new(Arc::new(view)),
             _name_tag: name_tag,
         };
@@ -191,7 +195,7 @@ impl Store {
         let mut catalog = Snapshot::clone(&view.catalog);
         let mut changes = Changes::new(&mut catalog, *counters, self.claims.held());
         let value = change(&mut changes)?;
-        let Changes { counters: new_counters, batch, manifests, .. } = changes;
+        let Changes { counters: new_counters, batch, manifests, sequences, .. } = changes;
         if batch.is_empty() && manifests.is_empty() {
             return Ok(value);
         }
@@ -205,6 +209,7 @@ impl Store {
             loader: Arc::clone(&self.loader),
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        self.sequences.apply(sequences);
         commit.obsolete.iter().for_each(|segment| segment.doom());
         Ok(value)
     }

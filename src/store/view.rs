@@ -25,6 +25,16 @@ pub struct View {
 }
 
 impl View {
+    /// Returns this view with another catalog, for work on tables and sequences that are not there yet.
+    pub fn with_catalog(&self, catalog: Snapshot) -> Self {
+        Self {
+            catalog: Arc::new(catalog),
+            commit: self.commit,
+            manifests: self.manifests.clone(),
+            loader: Arc::clone(&self.loader),
+        }
+    }
+
     /// Returns the manifest of a table; an empty one if it has no rows.
     pub fn manifest(&self, table: TableId) -> Result<Arc<Manifest>> {
         match self.manifests.get(&table) {

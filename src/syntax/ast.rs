@@ -26,6 +26,12 @@ pub enum Statement {
     CreateIndex(CreateIndex),
     /// `DROP INDEX [IF EXISTS] t@i, ... [CASCADE | RESTRICT]`.
     DropIndex(DropIndex),
+    /// `CREATE SEQUENCE [IF NOT EXISTS] s options`.
+    CreateSequence(CreateSequence),
+    /// `ALTER SEQUENCE [IF EXISTS] s options`.
+    AlterSequence(AlterSequence),
+    /// `DROP SEQUENCE [IF EXISTS] s, ... [CASCADE | RESTRICT]`.
+    DropSequence(DropTable),
     /// `CREATE DATABASE [IF NOT EXISTS] d`.
     CreateDatabase {
         /// The name.
@@ -507,6 +513,8 @@ pub struct Expr {
     pub columns: Vec<Ident>,
     /// The function names in it, lower case, each once.
     pub functions: Vec<String>,
+    /// The names of sequences in it: the texts that `nextval`, `currval` and `setval` are given.
+    pub sequences: Vec<Ident>,
     /// Whether it holds a subquery.
     pub has_subquery: bool,
 }
@@ -546,12 +554,66 @@ pub struct Insert {
     pub source: Option<Query>,
 }
 
-/// `DROP TABLE`.
+/// `CREATE SEQUENCE`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreateSequence {
+    /// The sequence to make.
+    pub name: ObjectName,
+    /// Whether an existing one is no error.
+    pub if_not_exists: bool,
+    /// The options in the order written.
+    pub options: Vec<SequenceOption>,
+}
+
+/// `ALTER SEQUENCE`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlterSequence {
+    /// The sequence to change.
+    pub name: ObjectName,
+    /// Whether a missing one is no error.
+    pub if_exists: bool,
+    /// The options in the order written.
+    pub options: Vec<SequenceOption>,
+}
+
+/// An option of a sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceOption {
+    /// What it says.
+    pub kind: SequenceOptionKind,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What an option of a sequence says; a number is its digits with their sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SequenceOptionKind {
+    /// `AS type`, as written.
+    Type(String),
+    /// `INCREMENT [BY] n`.
+    Increment(String),
+    /// `MINVALUE n` or `NO MINVALUE`.
+    Minimum(Option<String>),
+    /// `MAXVALUE n` or `NO MAXVALUE`.
+    Maximum(Option<String>),
+    /// `START [WITH] n`.
+    Start(String),
+    /// `RESTART [[WITH] n]`.
+    Restart(Option<String>),
+    /// `CACHE n`.
+    Cache(String),
+    /// `CYCLE` or `NO CYCLE`.
+    Cycle(bool),
+    /// `OWNED BY table.column` or `OWNED BY NONE`.
+    OwnedBy(Option<(ObjectName, Ident)>),
+}
+
+/// `DROP TABLE` or `DROP SEQUENCE`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DropTable {
-    /// The tables.
+    /// The tables or sequences.
     pub names: Vec<ObjectName>,
-    /// Whether a missing table is no error.
+    /// Whether a missing one is no error.
     pub if_exists: bool,
     /// What happens to what depends on it.
     pub behavior: DropBehavior,
@@ -583,7 +645,7 @@ pub struct Grant {
 /// What privileges are about.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GrantTarget {
-    /// `ON [TABLE] t, ...`; a last part `*` means every table.
+    /// `ON [TABLE | SEQUENCE] t, ...`; a last part `*` means every table and sequence.
     Tables(Vec<ObjectName>),
     /// `ON DATABASE d, ...`.
     Databases(Vec<Ident>),
@@ -631,6 +693,13 @@ pub enum Show {
     Constraints(ObjectName),
     /// `SHOW CREATE [TABLE] t`.
     CreateTable(ObjectName),
+    /// `SHOW SEQUENCES [FROM d[.s]]`.
+    Sequences {
+        /// The database, if given.
+        database: Option<Ident>,
+    },
+    /// `SHOW CREATE SEQUENCE s`.
+    CreateSequence(ObjectName),
     /// `SHOW JOBS [WHEN COMPLETE] [query]`, `SHOW JOB [WHEN COMPLETE] id`.
     Jobs {
         /// Which.

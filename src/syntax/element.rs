@@ -39,14 +39,14 @@ pub(super) fn create_table(scanned: &Scanned<'_>, node: &Node<'_>) -> Result<Sta
     }))
 }
 
-/// Reads a DROP TABLE.
-pub(super) fn drop_table(node: &Node<'_>) -> Result<Statement> {
+/// Reads a DROP TABLE or DROP SEQUENCE.
+pub(super) fn drop_tables(node: &Node<'_>) -> Result<DropTable> {
     let names = node.all(Rule::table_name).map(|name| name.object_name());
-    Ok(Statement::DropTable(DropTable {
+    Ok(DropTable {
         names: names.collect::<Result<_>>()?,
         if_exists: node.has_clause(Rule::opt_if_exists),
         behavior: drop_behavior(node),
-    }))
+    })
 }
 
 /// Reads the CASCADE or RESTRICT at the end of a DROP.

@@ -79,19 +79,26 @@ pub(super) fn describe(
     if let sql::Expr::Value(value) = expr
         && let Some(text) = print_literal(&value.value)
     {
-        return Expr { text, span, columns: vec![], functions: vec![], has_subquery: false };
+        return Expr {
+            text,
+            span,
+            columns: vec![],
+            functions: vec![],
+            sequences: vec![],
+            has_subquery: false,
+        };
     }
-    let mut names = Names { columns: Vec::new(), functions: Vec::new(), has_subquery: false };
+    let mut names = Names::default();
     let _ = expr.visit(&mut names);
+    let located = |names: Vec<(String, sqlparser::tokenizer::Span)>| {
+        names.into_iter().map(|(value, span)| Ident { value, span: locate(span) }).collect()
+    };
     Expr {
         text: print(expr).unwrap_or(written),
         span,
-        columns: names
-            .columns
-            .into_iter()
-            .map(|(value, span)| Ident { value, span: locate(span) })
-            .collect(),
+        columns: located(names.columns),
         functions: names.functions,
+        sequences: located(names.sequences),
         has_subquery: names.has_subquery,
     }
 }
@@ -134,9 +141,11 @@ pub(super) fn normalise(scanned: &Scanned<'_>, range: Range<usize>) -> String {
 }
 
 /// The names in an expression, each once, in the order of their appearance.
+#[derive(Default)]
 struct Names {
     columns: Vec<(String, sqlparser::tokenizer::Span)>,
     functions: Vec<String>,
+    sequences: Vec<(String, sqlparser::tokenizer::Span)>,
     has_subquery: bool,
 }
 
@@ -146,6 +155,30 @@ impl Names {
         if !self.functions.contains(&name) {
             self.functions.push(name);
         }
+    }
+}
+
+/// Returns the text that names the sequence of a call of `nextval` and the like.
+fn sequence_of(function: &sql::Function) -> Option<(String, sqlparser::tokenizer::Span)> {
+    let name = function.name.0.last()?.as_ident()?.value.to_ascii_lowercase();
+    if !["nextval", "currval", "setval"].contains(&name.as_str()) {
+        return None;
+    }
+    let sql::FunctionArguments::List(list) = &function.args else { return None };
+    let sql::FunctionArg::Unnamed(sql::FunctionArgExpr::Expr(first)) = list.args.first()? else {
+        return None;
+    };
+    let mut first = first;
+    // `'s'::regclass`
+    while let sql::Expr::Cast { expr, .. } | sql::Expr::Nested(expr) = first {
+        first = expr;
+    }
+    match first {
+        sql::Expr::Value(value) => match &value.value {
+            sql::Value::SingleQuotedString(text) => Some((text.clone(), value.span)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -174,6 +207,7 @@ impl Visitor for Names {
                 let parts = function.name.0.iter().filter_map(|part| part.as_ident());
                 let parts: Vec<&str> = parts.map(|ident| ident.value.as_str()).collect();
                 self.function(&parts.join("."));
+                self.sequences.extend(sequence_of(function));
             }
             sql::Expr::Extract { .. } => self.function("extract"),
             sql::Expr::Ceil { .. } => self.function("ceil"),

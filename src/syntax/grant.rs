@@ -35,7 +35,7 @@ pub(super) fn unsupported_name(scanned: &Scanned<'_>, index: usize) -> Option<St
         return role.then(|| format!("{verb} ROLE"));
     };
     // Each of these is a table's name if no other name follows it.
-    let kinds = ["SCHEMA", "SEQUENCE", "TYPE", "FUNCTION", "EXTERNAL CONNECTION"];
+    let kinds = ["SCHEMA", "TYPE", "FUNCTION", "EXTERNAL CONNECTION"];
     let kind = kinds.into_iter().find(|kind| {
         kind.split(' ').enumerate().all(|(at, word)| scanned.is_word(on + 1 + at, word))
     })?;

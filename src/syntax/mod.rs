@@ -26,6 +26,7 @@ mod print;
 mod print_element;
 mod query;
 mod scan;
+mod sequence;
 mod setting;
 mod show;
 mod split;

@@ -8,6 +8,7 @@ use super::ast::{
 };
 use super::literal::{quote_ident, quote_literal};
 use super::print_element::{print_elements, print_index_columns};
+use super::sequence::{print_alter_sequence, print_create_sequence};
 
 /// Prints a statement as SQL that parses to itself. URLs go through `redact` first: the files, the
 /// schema file and the option values of an import.
@@ -19,7 +20,10 @@ pub fn print(statement: &Statement, redact: &dyn Fn(&str) -> String) -> String {
         Statement::Copy(copy) => print_copy(copy, redact),
         Statement::Export(export) => print_export(export, redact),
         Statement::CreateTable(create) => print_create_table(create),
-        Statement::DropTable(drop) => print_drop_table(drop),
+        Statement::DropTable(drop) => print_drop("TABLE", drop),
+        Statement::CreateSequence(create) => print_create_sequence(create),
+        Statement::AlterSequence(alter) => print_alter_sequence(alter),
+        Statement::DropSequence(drop) => print_drop("SEQUENCE", drop),
         Statement::CreateIndex(create) => print_create_index(create, redact),
         Statement::DropIndex(drop) => print_drop_index(drop),
         Statement::CreateDatabase { name, if_not_exists } => {
@@ -69,7 +73,7 @@ pub fn print(statement: &Statement, redact: &dyn Fn(&str) -> String) -> String {
     }
 }
 
-fn opt(given: bool, words: &'static str) -> &'static str {
+pub(super) fn opt(given: bool, words: &'static str) -> &'static str {
     if given { words } else { "" }
 }
 
@@ -210,10 +214,10 @@ fn print_create_table(create: &CreateTable) -> String {
     }
 }
 
-fn print_drop_table(drop: &DropTable) -> String {
+fn print_drop(what: &str, drop: &DropTable) -> String {
     let names: Vec<String> = drop.names.iter().map(object_name).collect();
     format!(
-        "DROP TABLE {}{}{}",
+        "DROP {what} {}{}{}",
         opt(drop.if_exists, "IF EXISTS "),
         names.join(", "),
         print_behavior(drop.behavior)
@@ -320,6 +324,11 @@ fn print_show(show: &Show) -> String {
         Show::Indexes(Some(table)) => format!("SHOW INDEXES {}", from(table)),
         Show::Constraints(table) => format!("SHOW CONSTRAINTS {}", from(table)),
         Show::CreateTable(table) => format!("SHOW CREATE TABLE {}", object_name(table)),
+        Show::CreateSequence(name) => format!("SHOW CREATE SEQUENCE {}", object_name(name)),
+        Show::Sequences { database: None } => "SHOW SEQUENCES".to_owned(),
+        Show::Sequences { database: Some(database) } => {
+            format!("SHOW SEQUENCES FROM {}", ident(database))
+        }
         Show::Jobs { jobs, when_complete } => {
             let when = opt(*when_complete, " WHEN COMPLETE");
             match jobs {

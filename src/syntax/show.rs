@@ -30,6 +30,10 @@ pub(super) fn show(scanned: &Scanned<'_>, node: &Node<'_>) -> Result<Show> {
         Rule::show_indexes => Show::Indexes(table()?),
         Rule::show_constraints => Show::Constraints(node.table_name()?),
         Rule::show_create => Show::CreateTable(node.table_name()?),
+        Rule::show_create_sequence => Show::CreateSequence(node.table_name()?),
+        Rule::show_sequences => {
+            Show::Sequences { database: table()?.and_then(|name| name.parts.into_iter().next()) }
+        }
         Rule::show_jobs => {
             let when_complete = node.has(Rule::kw_complete);
             Show::Jobs { jobs: query(scanned, &node)?, when_complete }

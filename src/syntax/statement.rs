@@ -5,38 +5,40 @@ use super::dialect::{self, Node, Rule, not_supported};
 use super::error::{alternatives, nearest, syntax_error};
 use super::query::parse_query;
 use super::scan::Scanned;
-use super::{copy, element, export, grant, import, index, insert, job, setting, show};
+use super::{copy, element, export, grant, import, index, insert, job, sequence, setting, show};
 use crate::error::{Error, Result};
 
 /// The words that a statement can start with, for messages and completion.
 #[rustfmt::skip]
 pub const STATEMENT_WORDS: &[&str] = &[
-    "ABORT", "BEGIN", "CANCEL", "COMMIT", "COPY", "CREATE", "DESC", "DESCRIBE", "DROP", "END",
-    "EXPLAIN", "EXPORT", "GRANT", "IMPORT", "INSERT", "PAUSE", "RESET", "RESUME", "REVOKE",
+    "ABORT", "ALTER", "BEGIN", "CANCEL", "COMMIT", "COPY", "CREATE", "DESC", "DESCRIBE", "DROP",
+    "END", "EXPLAIN", "EXPORT", "GRANT", "IMPORT", "INSERT", "PAUSE", "RESET", "RESUME", "REVOKE",
     "ROLLBACK", "SELECT", "SET", "SHOW", "START", "TABLE", "USE", "VALUES", "WITH",
 ];
+
+/// What CREATE makes and DROP removes.
+const MADE: &[&str] = &["TABLE", "INDEX", "SEQUENCE", "DATABASE", "USER"];
 
 /// Statements that parse by their first words alone and are refused later, and whether they would
 /// write. Where one is the beginning of another, the longer one stands first.
 #[rustfmt::skip]
 const UNSUPPORTED: &[(&str, bool)] = &[
     ("ALTER DATABASE", true), ("ALTER DEFAULT PRIVILEGES", true), ("ALTER INDEX", true),
-    ("ALTER ROLE", true), ("ALTER SCHEMA", true), ("ALTER SEQUENCE", true), ("ALTER TABLE", true),
-    ("ALTER TYPE", true), ("ALTER USER", true), ("ALTER VIEW", true), ("ALTER", true),
+    ("ALTER ROLE", true), ("ALTER SCHEMA", true), ("ALTER TABLE", true), ("ALTER TYPE", true),
+    ("ALTER USER", true), ("ALTER VIEW", true),
     ("ANALYSE", true), ("ANALYZE", true), ("BACKUP", false), ("CALL", true), ("CANCEL QUERY", true),
     ("CHECKPOINT", true), ("CLOSE", false), ("COMMENT", true),
     ("CREATE AGGREGATE", true), ("CREATE CHANGEFEED", true), ("CREATE EXTENSION", true),
     ("CREATE EXTERNAL TABLE", true), ("CREATE FUNCTION", true),
     ("CREATE INVERTED INDEX", true), ("CREATE MATERIALIZED VIEW", true),
     ("CREATE OR REPLACE", true), ("CREATE PROCEDURE", true), ("CREATE ROLE", true),
-    ("CREATE SCHEMA", true), ("CREATE SEQUENCE", true), ("CREATE STATISTICS", true),
+    ("CREATE SCHEMA", true), ("CREATE STATISTICS", true),
     ("CREATE TEMPORARY", true), ("CREATE TEMP", true), ("CREATE TRIGGER", true),
     ("CREATE TYPE", true), ("CREATE UNLOGGED TABLE", true),
     ("CREATE VIEW", true), ("DEALLOCATE", false), ("DECLARE", false), ("DELETE", true),
     ("DISCARD", false), ("DROP FUNCTION", true), ("DROP MATERIALIZED VIEW", true),
-    ("DROP PROCEDURE", true), ("DROP ROLE", true),
-    ("DROP SCHEMA", true), ("DROP SEQUENCE", true), ("DROP TRIGGER", true), ("DROP TYPE", true),
-    ("DROP VIEW", true), ("EXECUTE", true), ("FETCH", false),
+    ("DROP PROCEDURE", true), ("DROP ROLE", true), ("DROP SCHEMA", true), ("DROP TRIGGER", true),
+    ("DROP TYPE", true), ("DROP VIEW", true), ("EXECUTE", true), ("FETCH", false),
     ("IMPORT AVRO", true), ("IMPORT CSV", true), ("IMPORT DELIMITED", true),
     ("IMPORT MYSQLOUTFILE", true), ("IMPORT PARQUET", true),
     ("IMPORT PGCOPY", true), ("LISTEN", false), ("LOCK", true),
@@ -47,8 +49,7 @@ const UNSUPPORTED: &[(&str, bool)] = &[
     ("SET SESSION CHARACTERISTICS", false), ("SET TRACING", false), ("SET TRANSACTION", false),
     ("SHOW AUTOMATIC JOBS", false), ("SHOW BACKUP", false), ("SHOW FUNCTIONS", false),
     ("SHOW PARTITIONS", false), ("SHOW QUERIES", false), ("SHOW RANGES", false),
-    ("SHOW ROLES", false), ("SHOW SEQUENCES", false),
-    ("SHOW SESSIONS", false), ("SHOW STATISTICS", false), ("SHOW TYPES", false),
+    ("SHOW ROLES", false), ("SHOW SESSIONS", false), ("SHOW STATISTICS", false), ("SHOW TYPES", false),
     ("SHOW ZONE CONFIGURATIONS", false), ("TRUNCATE", true), ("UNLISTEN", false), ("UPDATE", true),
     ("UPSERT", true), ("VACUUM", true),
 ];
@@ -73,12 +74,20 @@ pub(super) fn parse(scanned: &Scanned<'_>, index: usize) -> Result<Statement> {
         ("CREATE", "USER") => grant::create_user(&read(Rule::create_user)?),
         ("CREATE", "TABLE") => element::create_table(scanned, &read(Rule::create_table)?),
         ("CREATE", "INDEX" | "UNIQUE") => index::create_index(scanned, &read(Rule::create_index)?),
-        ("CREATE", _) => Err(expected(scanned, index + 1, &["TABLE", "INDEX", "DATABASE", "USER"])),
+        ("CREATE", "SEQUENCE") => sequence::create(&read(Rule::create_sequence)?),
+        ("CREATE", _) => Err(expected(scanned, index + 1, MADE)),
+        ("ALTER", "SEQUENCE") => sequence::alter(&read(Rule::alter_sequence)?),
+        ("ALTER", _) => Ok(Statement::Unsupported { name: "ALTER".to_owned(), writes: true }),
         ("DROP", "DATABASE") => drop_database(&read(Rule::drop_database)?),
         ("DROP", "USER") => grant::drop_user(&read(Rule::drop_user)?),
-        ("DROP", "TABLE") => element::drop_table(&read(Rule::drop_table)?),
+        ("DROP", "TABLE") => {
+            element::drop_tables(&read(Rule::drop_table)?).map(Statement::DropTable)
+        }
+        ("DROP", "SEQUENCE") => {
+            element::drop_tables(&read(Rule::drop_sequence)?).map(Statement::DropSequence)
+        }
         ("DROP", "INDEX") => index::drop_index(&read(Rule::drop_index)?),
-        ("DROP", _) => Err(expected(scanned, index + 1, &["TABLE", "INDEX", "DATABASE", "USER"])),
+        ("DROP", _) => Err(expected(scanned, index + 1, MADE)),
         ("USE", _) => use_database(&read(Rule::use_database)?),
         ("INSERT", _) => insert::insert(scanned, &read(Rule::insert)?),
         ("GRANT", _) => grant::grant(&read(Rule::grant)?).map(Statement::Grant),

@@ -344,8 +344,19 @@ impl Filling<'_> {
     ) -> Error {
         let told = || -> Result<Error> {
             let found = find_first(self.work.shared, encoder, &keys)?;
-            let Some((place, key)) = found else { return Ok(self.work.changed()) };
             let columns: Vec<ColumnId> = index.key.iter().map(|part| part.column).collect();
+            let Some((place, key)) = found else {
+                let Some(key) = keys.iter().min().filter(|_| self.work.is_drawn(&columns)) else {
+                    return Ok(self.work.changed());
+                };
+                let key = key_text(self.table(), &columns, encoder, key)?;
+                let message = format!(
+                    "ingested key collides with an existing one: a row has the key {key} of an existing row in {}",
+                    index_name(index)
+                );
+                return Ok(Error::new(SqlState::UNIQUE_VIOLATION, message)
+                    .detail("The key is not in the files: it comes from a DEFAULT."));
+            };
             let key = key_text(self.table(), &columns, encoder, &key)?;
             let error = Error::new(SqlState::UNIQUE_VIOLATION, collision(index, place.row, &key))
                 .detail(format!("The existing row was in table \"{}\" before.", self.table().name))

@@ -54,8 +54,8 @@ use super::run::RunSpace;
 use super::table::{Layout, SEGMENT_BYTES, segment_columns, settle};
 use super::{JobContext, key::KeyEncoder};
 use crate::catalog::{
-    Catalog, ForeignKey, IndexDescriptor, IndexId, JobId, JobRecord, JobStatus, TableDescriptor,
-    TableId,
+    Catalog, ColumnId, ForeignKey, IndexDescriptor, IndexId, JobId, JobRecord, JobStatus,
+    TableDescriptor, TableId,
 };
 use crate::error::{DataPlace, Error, Result, SqlState};
 use crate::plan::{self, FormatKind, ImportTarget, RejectTarget};
@@ -580,6 +580,13 @@ impl Work<'_> {
         told().unwrap_or_else(|error| error)
     }
 
+    /// Returns whether one of these columns takes values of a DEFAULT that differ each time.
+    fn is_drawn(&self, columns: &[ColumnId]) -> bool {
+        let table = &self.shared.layout.table;
+        let columns = columns.iter().filter_map(|id| table.column_by_id(*id));
+        columns.filter_map(|column| column.default.as_ref()).any(|text| text.contains('('))
+    }
+
     /// Returns the error of files that gave other rows when they were read once more.
     fn changed(&self) -> Error {
         let changed = self.shared.files.iter().find_map(|file| file.require_unchanged().err());
@@ -744,7 +751,7 @@ fn require_absent(catalog: &dyn Catalog, table: &TableDescriptor) -> Result {
     if catalog.database_by_id(table.database).is_none() {
         return Err(Error::new(SqlState::INVALID_CATALOG_NAME, "database was dropped meanwhile"));
     }
-    if catalog.table(table.database, &table.name).is_some() {
+    if catalog.is_relation(table.database, &table.name) {
         return Err(Error::new(
             SqlState::DUPLICATE_TABLE,
             format!("relation \"{}\" already exists", table.name),

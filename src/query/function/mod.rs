@@ -11,6 +11,7 @@ mod moment;
 pub(super) mod order;
 pub(super) mod part;
 mod pattern;
+mod sequence;
 mod session;
 mod text;
 mod to_char;
@@ -34,6 +35,8 @@ use crate::error::{Error, Result, SqlState};
 use crate::types::SqlType;
 
 pub(super) use moment::at_time_zone;
+pub use sequence::SequenceMemory;
+pub(super) use sequence::Sequences;
 pub(super) use session::Session;
 
 /// Returns the function of ours with this name.
@@ -52,6 +55,7 @@ pub(super) fn scalar(name: &str, session: &Session) -> Option<Arc<ScalarUDF>> {
     bytes::scalar(name)
         .or_else(|| part::scalar(name))
         .or_else(|| session::scalar(name, session))
+        .or_else(|| sequence::scalar(name, session.sequences.as_ref()))
         .or_else(|| moment::scalar(name, session))
 }
 
@@ -64,6 +68,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
         .chain(pattern::FUNCTIONS)
         .map(|function| function.name)
         .chain(session::NAMES.iter().copied())
+        .chain(sequence::NAMES.iter().copied())
         .chain(moment::NAMES.iter().copied())
 }
 

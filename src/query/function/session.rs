@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
     TypeSignature, Volatility,
 };
 
+use super::Sequences;
 use super::moment::{local_micros, zone_of};
 use crate::catalog::PUBLIC_SCHEMA;
 use crate::query::sql_types::{marked, title_of_field};
@@ -56,6 +57,8 @@ pub(in crate::query) struct Session {
     pub(in crate::query) now: i64,
     /// The session's time zone.
     pub(in crate::query) time_zone: String,
+    /// The sequences that it may use.
+    pub(in crate::query) sequences: Option<Sequences>,
 }
 
 /// Returns the function with this name.

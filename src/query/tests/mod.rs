@@ -171,6 +171,8 @@ impl Fixture {
     fn context(&self) -> QueryContext {
         QueryContext {
             files: Arc::default(),
+            sequences: Arc::default(),
+            home: None,
             store: Arc::clone(&self.store),
             view: self.store.view(),
             database: "shop".into(),

@@ -1,8 +1,9 @@
-//! `\d NAME`: a table's columns, indexes and constraints, laid out as psql does.
+//! `\d NAME`: a table's columns, indexes and constraints, laid out as psql does; or a sequence.
 
 use super::{Words, list};
+use crate::error::SqlState;
 use crate::shell::console::{Console, Fetched};
-use crate::shell::flow::Flow;
+use crate::shell::flow::{Flow, Stop};
 
 /// `\d [NAME]`
 pub(super) fn describe(console: &mut Console, words: &Words) -> Flow {
@@ -10,13 +11,29 @@ pub(super) fn describe(console: &mut Console, words: &Words) -> Flow {
     if name.is_empty() || name.contains(['*', '?']) {
         return list::tables(console, words);
     }
-    let columns = console.fetch(&format!("SHOW COLUMNS FROM {name}"))?;
+    let columns = match console.fetch(&format!("SHOW COLUMNS FROM {name}")) {
+        Err(Stop::Error(error)) if error.code() == SqlState::WRONG_OBJECT_TYPE => {
+            return sequence(console, name);
+        }
+        columns => columns?,
+    };
     let indexes = console.fetch(&format!("SHOW INDEXES FROM {name}"))?;
     let constraints = console.fetch(&format!("SHOW CONSTRAINTS FROM {name}"))?;
     let title = if name.contains('"') { name } else { quoted(&name) };
     console.show_table(&column_table(&columns), Some(format!("Table {title}")))?;
     let footer = footer(&visible(indexes, &columns), &constraints);
     console.output.rows(&footer)?;
+    Ok(console.output.flush()?)
+}
+
+/// Shows the definition of a sequence.
+fn sequence(console: &mut Console, name: String) -> Flow {
+    let created = console.fetch(&format!("SHOW CREATE SEQUENCE {name}"))?;
+    let title = if name.contains('"') { name } else { quoted(&name) };
+    let mut table = Fetched::with_columns(&["Definition"]);
+    let texts = created.rows.into_iter().filter_map(|mut row| row.pop());
+    table.rows.extend(texts.map(|text| vec![text]));
+    console.show_table(&table, Some(format!("Sequence {title}")))?;
     Ok(console.output.flush()?)
 }
 

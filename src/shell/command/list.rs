@@ -1,4 +1,4 @@
-//! Lists of things: `\dt`, `\di`, `\dn`, `\dp`, `\du`, `\l`. Each is a SHOW statement, perhaps
+//! Lists of things: `\dt`, `\di`, `\ds`, `\dn`, `\dp`, `\du`, `\l`. Each is a SHOW statement, perhaps
 //! filtered by a pattern.
 
 use super::Words;
@@ -17,6 +17,11 @@ pub(super) fn indexes(console: &mut Console, words: &Words) -> Flow {
         table if is_pattern(table) => show(console, "SHOW INDEXES", "table_name", words),
         table => show_all(console, &format!("SHOW INDEXES FROM {table}")),
     }
+}
+
+/// `\ds [PATTERN]`
+pub(super) fn sequences(console: &mut Console, words: &Words) -> Flow {
+    show(console, "SHOW SEQUENCES", "sequence_name", words)
 }
 
 /// `\dn [PATTERN]`

@@ -39,6 +39,8 @@ pub(crate) enum Takes {
     Nothing,
     /// A table.
     Table,
+    /// A sequence.
+    Sequence,
     /// A database.
     Database,
     /// A file or directory.
@@ -116,9 +118,10 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section {
         title: "Descriptions",
         commands: commands! {
-            r"\d" "[NAME]" Table describe::describe: "list tables, or describe one";
+            r"\d" "[NAME]" Table describe::describe: "list tables, or describe one or a sequence";
             r"\dt" "[PATTERN]" Table list::tables: "list tables";
             r"\di" "[TABLE]" Table list::indexes: "list indexes";
+            r"\ds" "[PATTERN]" Sequence list::sequences: "list sequences";
             r"\dn" "[PATTERN]" Nothing list::schemas: "list schemas";
             r"\dp" "[TABLE]" Table list::privileges: "list privileges";
             r"\du" "[PATTERN]" Nothing list::users: "list users";

@@ -225,6 +225,34 @@ CASCADE alone, and so does one on which foreign keys rest, with these.",
         example: "DROP INDEX customers@name_idx;",
     },
     Topic {
+        name: "CREATE SEQUENCE",
+        summary: "make a sequence of numbers",
+        synopsis: "CREATE SEQUENCE [IF NOT EXISTS] name [option ...]
+
+option:
+  AS { SMALLINT | INTEGER | BIGINT } | INCREMENT [BY] n | START [WITH] n | CACHE n
+  MINVALUE n | NO MINVALUE | MAXVALUE n | NO MAXVALUE | CYCLE | NO CYCLE
+  OWNED BY { table.column | NONE }",
+        notes: "nextval('name') gives the next number, currval('name') the last one of this session, lastval()
+that of any sequence; setval('name', n [, is_called]) sets it. No number is given twice, and none is
+taken back. A sequence is dropped with the column that owns it.",
+        example: "CREATE SEQUENCE invoice_number START WITH 1000;",
+    },
+    Topic {
+        name: "ALTER SEQUENCE",
+        summary: "change a sequence",
+        synopsis: "ALTER SEQUENCE [IF EXISTS] name { option | RESTART [[WITH] n] } [...]",
+        notes: "The options are those of CREATE SEQUENCE.",
+        example: "ALTER SEQUENCE invoice_number RESTART WITH 2000;",
+    },
+    Topic {
+        name: "DROP SEQUENCE",
+        summary: "remove sequences",
+        synopsis: "DROP SEQUENCE [IF EXISTS] name [, ...] [CASCADE | RESTRICT]",
+        notes: "A sequence that a DEFAULT uses is removed with CASCADE only, and the DEFAULT with it.",
+        example: "DROP SEQUENCE IF EXISTS invoice_number;",
+    },
+    Topic {
         name: "CREATE DATABASE",
         summary: "make an empty database",
         synopsis: "CREATE DATABASE [IF NOT EXISTS] name",
@@ -306,7 +334,7 @@ their types are guessed from its first rows, unless it is of Parquet.",
     Topic {
         name: "GRANT",
         summary: "give privileges to users",
-        synopsis: "GRANT { ALL | privilege [, ...] } ON [TABLE] name [, ...] TO user [, ...]
+        synopsis: "GRANT { ALL | privilege [, ...] } ON [TABLE | SEQUENCE] name [, ...] TO user [, ...]
 GRANT { ALL | privilege [, ...] } ON DATABASE name [, ...] TO user [, ...]",
         notes: "Privileges: CREATE, DROP, GRANT, SELECT, INSERT, DELETE, UPDATE.",
         example: "GRANT SELECT, INSERT ON orders TO maxroach;",
@@ -314,7 +342,7 @@ GRANT { ALL | privilege [, ...] } ON DATABASE name [, ...] TO user [, ...]",
     Topic {
         name: "REVOKE",
         summary: "take privileges from users",
-        synopsis: "REVOKE { ALL | privilege [, ...] } ON [TABLE] name [, ...] FROM user [, ...]
+        synopsis: "REVOKE { ALL | privilege [, ...] } ON [TABLE | SEQUENCE] name [, ...] FROM user [, ...]
 REVOKE { ALL | privilege [, ...] } ON DATABASE name [, ...] FROM user [, ...]",
         notes: "",
         example: "REVOKE INSERT ON orders FROM maxroach;",
@@ -332,6 +360,13 @@ REVOKE { ALL | privilege [, ...] } ON DATABASE name [, ...] FROM user [, ...]",
         synopsis: "SHOW TABLES [FROM database]",
         notes: "",
         example: "SHOW TABLES;",
+    },
+    Topic {
+        name: "SHOW SEQUENCES",
+        summary: "list sequences",
+        synopsis: "SHOW SEQUENCES [FROM database]",
+        notes: "",
+        example: "SHOW SEQUENCES;",
     },
     Topic {
         name: "SHOW SCHEMAS",
@@ -364,7 +399,7 @@ REVOKE { ALL | privilege [, ...] } ON DATABASE name [, ...] FROM user [, ...]",
     Topic {
         name: "SHOW CREATE TABLE",
         summary: "print the statement that makes a table",
-        synopsis: "SHOW CREATE [TABLE] table",
+        synopsis: "SHOW CREATE [TABLE] table\nSHOW CREATE [SEQUENCE] sequence",
         notes: "",
         example: "SHOW CREATE TABLE orders;",
     },

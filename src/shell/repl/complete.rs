@@ -72,6 +72,8 @@ pub(super) enum Wanted {
     File,
     /// A table.
     Table,
+    /// A sequence.
+    Sequence,
     /// A database.
     Database,
     /// A user.
@@ -146,6 +148,7 @@ fn wanted_in_command(text: &str) -> Wanted {
         Takes::Database if !first => Wanted::User,
         _ if !first => Wanted::Nothing,
         Takes::Table => Wanted::Table,
+        Takes::Sequence => Wanted::Sequence,
         Takes::Database => Wanted::Database,
         Takes::File => Wanted::File,
         Takes::Option => Wanted::Option,
@@ -176,6 +179,7 @@ fn wanted_after(words: &[String]) -> Wanted {
     match words.as_slice() {
         [.., "WITH" | ","] if export_options => Wanted::ExportOption,
         [.., "USE" | "DATABASE"] => Wanted::Database,
+        [.., "SEQUENCE"] => Wanted::Sequence,
         [.., "SETTING" | "SETTINGS"] | ["SET" | "SHOW" | "RESET"] => Wanted::Setting,
         [.., "USER" | "FOR"] => Wanted::User,
         ["GRANT", .., "TO"] | ["REVOKE", .., "FROM"] => Wanted::User,
@@ -212,10 +216,18 @@ pub(super) fn candidates(wanted: Wanted, prefix: &str, typed: &str, names: &Name
         Wanted::File | Wanted::Nothing => Vec::new(),
         Wanted::Command => command::all().map(|command| command.name.to_owned()).collect(),
         Wanted::Table => tables().chain(names.databases.iter().cloned()).collect(),
+        Wanted::Sequence => names.sequences.clone(),
         Wanted::Database => names.databases.clone(),
         Wanted::User => names.users.clone(),
         Wanted::Setting => {
-            let more = ["CLUSTER SETTING", "DATABASE", "TABLES", "COLUMNS FROM", "INDEXES FROM"];
+            let more = [
+                "CLUSTER SETTING",
+                "DATABASE",
+                "TABLES",
+                "COLUMNS FROM",
+                "INDEXES FROM",
+                "SEQUENCES",
+            ];
             names.settings.iter().cloned().chain(more.map(str::to_owned)).collect()
         }
         Wanted::ImportOption => owned(IMPORT_OPTIONS),
@@ -273,6 +285,7 @@ mod tests {
                 ("customers".into(), vec!["id".into(), "name".into()]),
                 ("orders".into(), vec!["id".into(), "total".into()]),
             ],
+            sequences: vec!["customers_id_seq".into()],
             users: vec!["root".into()],
             settings: vec!["experimental.importcsv.enabled".into(), "timezone".into()],
         }
@@ -300,6 +313,8 @@ mod tests {
     fn completes_names_by_their_place() {
         check("SELECT * FROM cu", &["customers"]);
         check("USE s", &["shop"]);
+        check("DROP SEQUENCE c", &["customers_id_seq"]);
+        check("\\ds c", &["customers_id_seq"]);
         check("SELECT to", &["to", "total"]);
         check("SELECT * FROM customers WHERE nam", &["name"]);
         check("SET CLUSTER SETTING experimental.imp", &["experimental.importcsv.enabled"]);
