@@ -37,8 +37,8 @@ mod token;
 mod variable;
 
 pub use dump::{
-    DumpElement, DumpStatement, DumpTable, Enums, RowsHead, read_mysql, read_postgres,
-    read_rows_head,
+    DumpElement, DumpSequence, DumpStatement, DumpTable, Enums, RowsHead, read_mysql,
+    read_postgres, read_rows_head,
 };
 pub use keyword::{KEYWORDS, RESERVED, is_keyword};
 pub use literal::{quote_ident, quote_literal};

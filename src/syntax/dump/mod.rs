@@ -8,11 +8,12 @@ mod mysql;
 mod mysql_column;
 mod postgres;
 mod rewrite;
+mod sequence;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
-use super::ast::{Expr, TableElement};
+use super::ast::{Expr, SequenceOption, TableElement};
 use crate::error::Result;
 
 pub use postgres::Enums;
@@ -22,8 +23,8 @@ pub use postgres::Enums;
 pub enum DumpStatement {
     /// Nothing: a setting, a comment, an owner, rights.
     PassedOver,
-    /// A sequence, its owner or its value: columns that draw from it take `unique_rowid()`.
-    Sequence,
+    /// Something about a sequence.
+    Sequence(DumpSequence),
     /// Something that is left out and told, such as MySQL's views: what it is.
     LeftOut(&'static str),
     /// Whether backslashes escape in plain strings from here on.
@@ -66,6 +67,53 @@ pub enum DumpStatement {
     Unsupported(Option<String>),
 }
 
+/// What a dump says of a sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DumpSequence {
+    /// `CREATE SEQUENCE`.
+    Create {
+        /// Its name.
+        name: String,
+        /// Its options.
+        options: Vec<SequenceOption>,
+    },
+    /// `ALTER SEQUENCE`.
+    Change {
+        /// Its name.
+        name: String,
+        /// The options that change.
+        options: Vec<SequenceOption>,
+    },
+    /// `setval`.
+    Value {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: i64,
+        /// Whether the value was given.
+        called: bool,
+    },
+    /// A column takes its values from a sequence of its own: an identity column, or one with
+    /// `AUTO_INCREMENT`.
+    Column {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// The sequence's name, if it is told.
+        name: Option<String>,
+        /// Its options.
+        options: Vec<SequenceOption>,
+    },
+    /// `ALTER TABLE ... AUTO_INCREMENT = n`: the value that such a column of the table gives next.
+    Next {
+        /// The table.
+        table: String,
+        /// The value.
+        value: i64,
+    },
+}
+
 /// A table of a dump.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DumpTable {
@@ -77,6 +125,24 @@ pub struct DumpTable {
     pub elements: Vec<DumpElement>,
     /// Columns of MySQL's type BIT.
     pub bits: Vec<String>,
+    /// The column with `AUTO_INCREMENT`.
+    pub numbered: Option<String>,
+    /// The value that it gives next, if it is told.
+    pub next_number: Option<i64>,
+}
+
+impl DumpTable {
+    /// Returns a table without columns.
+    fn new(name: String) -> Self {
+        Self {
+            name,
+            columns: Vec::new(),
+            elements: Vec::new(),
+            bits: Vec::new(),
+            numbered: None,
+            next_number: None,
+        }
+    }
 }
 
 /// An element of a table besides its columns.

@@ -2,9 +2,9 @@
 
 use super::super::literal::always_quote;
 use super::mysql_column::{Column, column};
-use super::rewrite::{element, expression, known_element, unknown_element};
+use super::rewrite::{element, known_element, unknown_element};
 use super::tokens::{Item, Tokens, ansi, closing, elements, is, join, unexpected};
-use super::{DumpElement, DumpStatement, DumpTable};
+use super::{DumpElement, DumpSequence, DumpStatement, DumpTable};
 use crate::error::Result;
 
 /// Beginnings of statements that mean nothing for an import.
@@ -85,19 +85,29 @@ fn create_table(tokens: &Tokens) -> Result<DumpStatement> {
     }
     let close = tokens.closing(open)?;
     let name = parts.last().cloned().unwrap_or_default();
-    let mut table = DumpTable { name, columns: Vec::new(), elements: Vec::new(), bits: Vec::new() };
+    let mut table = DumpTable::new(name);
+    table.next_number = next_number(&tokens.0[close + 1..]);
     for items in elements(&tokens.0[open + 1..close]) {
         if let Some(element) = table_element(items) {
             table.elements.push(element);
             continue;
         }
-        let Column { name, text, bit } = column(items)?;
+        let Column { name, text, bit, numbered } = column(items)?;
         table.columns.push(element(&text)?);
         if bit {
-            table.bits.push(name);
+            table.bits.push(name.clone());
+        }
+        if numbered {
+            table.numbered = Some(name);
         }
     }
     Ok(DumpStatement::Table(table))
+}
+
+/// Returns the number of `AUTO_INCREMENT = 5` among options.
+fn next_number(items: &[Item]) -> Option<i64> {
+    let at = items.iter().position(|item| item.is("AUTO_INCREMENT"))? + 1;
+    items.get(at + usize::from(is(items, at, "=")))?.text.parse().ok()
 }
 
 /// Reads a key or constraint; nothing if the element is a column.
@@ -207,8 +217,11 @@ fn alter_table(tokens: &Tokens) -> Result<Vec<DumpStatement>> {
     let table = parts.last().cloned().unwrap_or_default();
     let mut found = Vec::new();
     for items in elements(&tokens.0[next..]) {
-        let harmless = ["DISABLE", "ENABLE", "AUTO_INCREMENT", "COMMENT", "ENGINE", "ORDER"];
-        if harmless.iter().any(|word| is(items, 0, word)) {
+        let harmless = ["DISABLE", "ENABLE", "COMMENT", "ENGINE", "ORDER"];
+        if let (true, Some(value)) = (is(items, 0, "AUTO_INCREMENT"), next_number(items)) {
+            let next = DumpSequence::Next { table: table.clone(), value };
+            found.push(DumpStatement::Sequence(next));
+        } else if harmless.iter().any(|word| is(items, 0, word)) {
             found.push(DumpStatement::PassedOver);
         } else if is(items, 0, "ADD") {
             found.push(match table_element(&items[1..]) {
@@ -219,8 +232,10 @@ fn alter_table(tokens: &Tokens) -> Result<Vec<DumpStatement>> {
             let at = 1 + usize::from(is(items, 1, "COLUMN"));
             let column = items.get(at).and_then(Item::name);
             let column = column.ok_or_else(|| unexpected(items.get(at)))?;
-            let default = expression("unique_rowid()")?;
-            found.push(DumpStatement::Default { table: table.clone(), column, default });
+            let table = table.clone();
+            let (name, options) = (None, Vec::new());
+            let numbered = DumpSequence::Column { table, column, name, options };
+            found.push(DumpStatement::Sequence(numbered));
         } else {
             found.push(DumpStatement::Unsupported(None));
         }

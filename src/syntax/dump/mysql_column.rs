@@ -12,6 +12,8 @@ pub(super) struct Column {
     pub(super) text: String,
     /// Whether it was BIT.
     pub(super) bit: bool,
+    /// Whether it has `AUTO_INCREMENT`.
+    pub(super) numbered: bool,
 }
 
 /// A type in our dialect.
@@ -42,14 +44,14 @@ pub(super) fn column(items: &[Item]) -> Result<Column> {
     if clauses.json {
         "JSONB".clone_into(&mut sql_type.text);
     }
-    let mut text = match clauses.numbered {
-        true => format!("{quoted} INT8 DEFAULT unique_rowid() {}", clauses.text),
-        false => format!("{quoted} {} {}", sql_type.text, clauses.text),
-    };
+    if clauses.numbered && !sql_type.text.starts_with("INT") {
+        "INT8".clone_into(&mut sql_type.text);
+    }
+    let mut text = format!("{quoted} {} {}", sql_type.text, clauses.text);
     if let Some(labels) = sql_type.labels {
         text.push_str(&format!(" CHECK ({quoted} IN ({labels}))"));
     }
-    Ok(Column { name, text, bit: sql_type.bit })
+    Ok(Column { name, text, bit: sql_type.bit, numbered: clauses.numbered })
 }
 
 /// Reads the type of a column; returns the index behind it.

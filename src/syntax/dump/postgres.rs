@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::literal::{always_quote, quote_literal};
 use super::super::token::TokenKind;
 use super::rewrite::{element, expression, known_element};
+use super::sequence::{identity, sequence};
 use super::tokens::{Item, Tokens, closing, dotted, elements, is, join, unexpected};
 use super::{DumpElement, DumpStatement, DumpTable};
 use crate::error::Result;
@@ -38,15 +39,6 @@ const PASSED_OVER: &[&str] = &[
     "ALTER SCHEMA",
     "SELECT pg_catalog . set_config",
     "SELECT set_config",
-];
-
-/// Beginnings of statements about sequences.
-const SEQUENCES: &[&str] = &[
-    "CREATE SEQUENCE",
-    "ALTER SEQUENCE",
-    "SELECT pg_catalog . setval",
-    "SELECT setval",
-    "CREATE UNLOGGED SEQUENCE",
 ];
 
 /// What may follow the name in an ALTER TABLE that means nothing for an import.
@@ -103,8 +95,8 @@ pub(super) fn read(text: &str, enums: &Enums) -> Result<Vec<DumpStatement>> {
     if tokens.is(0, "ALTER") && owner || PASSED_OVER.iter().any(|words| tokens.starts(0, words)) {
         return one(DumpStatement::PassedOver);
     }
-    if SEQUENCES.iter().any(|words| tokens.starts(0, words)) {
-        return one(DumpStatement::Sequence);
+    if let Some(found) = sequence(&tokens) {
+        return found.map(|statement| vec![statement]);
     }
     if tokens.starts(0, "CREATE TYPE") {
         return enum_type(&tokens).map(|statement| vec![statement]);
@@ -142,12 +134,12 @@ fn search_path(tokens: &Tokens) -> DumpStatement {
     }
 }
 
-fn other_schema(schema: &str) -> DumpStatement {
+pub(super) fn other_schema(schema: &str) -> DumpStatement {
     DumpStatement::Unsupported(Some(format!("schema \"{schema}\" does not exist")))
 }
 
 /// Returns the refusal of a table that is not in `public`; `at` is where its name stands.
-fn not_public(tokens: &Tokens, at: usize) -> DumpStatement {
+pub(super) fn not_public(tokens: &Tokens, at: usize) -> DumpStatement {
     match dotted(&tokens.0, at) {
         Some((parts, _)) if parts.len() > 1 => other_schema(&parts[parts.len() - 2]),
         _ => DumpStatement::Unsupported(None),
@@ -180,7 +172,7 @@ fn create_table(tokens: &Tokens, mut at: usize, enums: &Enums) -> Result<DumpSta
     if let Some(word) = ["INHERITS", "PARTITION"].iter().find(|word| tokens.is(close + 1, word)) {
         return Ok(DumpStatement::Unsupported(Some(format!("{word} is not supported"))));
     }
-    let mut table = DumpTable { name, columns: Vec::new(), elements: Vec::new(), bits: Vec::new() };
+    let mut table = DumpTable::new(name);
     for items in elements(&tokens.0[open + 1..close]) {
         if CONSTRAINTS.iter().any(|word| is(items, 0, word)) {
             table.elements.push(constraint(items, enums));
@@ -359,8 +351,7 @@ fn alter_table(tokens: &Tokens, enums: &Enums) -> Result<DumpStatement> {
         return Ok(DumpStatement::Default { table, column, default });
     }
     if tokens.starts(change, "ADD GENERATED") {
-        let default = expression("unique_rowid()")?;
-        return Ok(DumpStatement::Default { table, column, default });
+        return identity(tokens, change, (table, column));
     }
     if tokens.starts(change, "SET NOT NULL") {
         return Ok(DumpStatement::NotNull { table, column });
@@ -372,8 +363,8 @@ fn alter_table(tokens: &Tokens, enums: &Enums) -> Result<DumpStatement> {
     }
 }
 
-/// Returns clauses and expressions in our dialect: without schemas of functions and collations, with
-/// casts to types that we have, and with row ids in place of sequences.
+/// Returns clauses and expressions in our dialect: without schemas of functions and collations, and
+/// with casts to types that we have.
 fn expressions(items: &[Item], enums: &Enums) -> String {
     let mut out: Vec<String> = Vec::with_capacity(items.len());
     let mut at = 0;
@@ -391,9 +382,6 @@ fn expressions(items: &[Item], enums: &Enums) -> String {
             let end = closing(items, at + 1).unwrap_or(items.len());
             out.extend(items.get(end.saturating_sub(1)).map(|item| item.text.clone()));
             at = end + 1;
-        } else if let Some(next) = sequence_value(items, at) {
-            out.push("unique_rowid()".to_owned());
-            at = next;
         } else if is_schema(item) && is(items, at + 1, ".") && is(items, at + 3, "(") {
             at += 2;
         } else {
@@ -406,15 +394,6 @@ fn expressions(items: &[Item], enums: &Enums) -> String {
 
 fn is_schema(item: &Item) -> bool {
     item.is("public") || item.is("pg_catalog")
-}
-
-/// Returns the index behind `nextval('x'::regclass)`, if that stands at `at`.
-fn sequence_value(items: &[Item], at: usize) -> Option<usize> {
-    let named = at + if is_schema(&items[at]) && is(items, at + 1, ".") { 2 } else { 0 };
-    if !is(items, named, "nextval") || !is(items, named + 1, "(") {
-        return None;
-    }
-    closing(items, named + 1).map(|end| end + 1)
 }
 
 /// Adds the cast to the type at `at`; returns the index behind the type.

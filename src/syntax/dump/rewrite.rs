@@ -51,6 +51,11 @@ pub(super) fn unknown_element(items: &[Item], reason: impl Into<String>) -> Dump
     DumpElement::Unknown { text: shorten(&join(items)), reason: reason.into() }
 }
 
+/// Parses a statement, written in our dialect.
+pub(super) fn statement(text: &str) -> Result<Statement> {
+    parse(text).map_err(without_place)
+}
+
 /// Parses an expression, written in our dialect.
 pub(super) fn expression(text: &str) -> Result<Expr> {
     parse_expr(text).map_err(without_place)

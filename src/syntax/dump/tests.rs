@@ -1,6 +1,6 @@
 //! What real dumps say, statement by statement.
 
-use super::super::ast::{CreateTable, Ident, ObjectName, Statement};
+use super::super::ast::{AlterSequence, CreateTable, Ident, ObjectName, Statement};
 use super::super::print;
 use super::*;
 use crate::error::Span;
@@ -24,7 +24,9 @@ fn show_one(statement: &DumpStatement) -> String {
                     }
                 }
             }
-            format!("{}{unknown}", create(&table.name, elements))
+            let next = table.next_number.map(|next| format!(" from {next}")).unwrap_or_default();
+            let numbers = table.numbered.as_ref().map(|name| format!("numbers {name}{next}: "));
+            format!("{}{}{unknown}", numbers.unwrap_or_default(), create(&table.name, elements))
         }
         DumpStatement::Element { table, element: DumpElement::Known(element) } => {
             create(table, vec![element.clone()])
@@ -35,7 +37,30 @@ fn show_one(statement: &DumpStatement) -> String {
         DumpStatement::Default { table, column, default } => {
             format!("{table}.{column} = {}", default.text)
         }
+        DumpStatement::Sequence(sequence) => show_sequence(sequence),
         other => format!("{other:?}"),
+    }
+}
+
+fn show_sequence(sequence: &DumpSequence) -> String {
+    let made = |name: &str, options: &[SequenceOption], verb: &str| {
+        let ident = Ident { value: name.to_owned(), span: Span::default() };
+        let name = ObjectName { parts: vec![ident], span: Span::default() };
+        let (options, if_exists) = (options.to_vec(), false);
+        let altered = Statement::AlterSequence(AlterSequence { name, if_exists, options });
+        print(&altered, &str::to_owned).replacen("ALTER", verb, 1)
+    };
+    match sequence {
+        DumpSequence::Create { name, options } => made(name, options, "CREATE"),
+        DumpSequence::Change { name, options } => made(name, options, "ALTER"),
+        DumpSequence::Value { name, value, called } => {
+            format!("{name} at {value}{}", if *called { ", given" } else { "" })
+        }
+        DumpSequence::Column { table, column, name, options } => {
+            let options = made("s", options, "ALTER").replace("ALTER SEQUENCE s", "");
+            format!("{table}.{column} from {}{options}", name.as_deref().unwrap_or("?"))
+        }
+        DumpSequence::Next { table, value } => format!("{table} from {value}"),
     }
 }
 
@@ -66,7 +91,7 @@ fn reads_tables_of_postgres() {
          at timestamp(3) without time zone DEFAULT now(),\n \"Odd \"\"name\" text COLLATE pg_catalog.\"C\",\n \
          ms public.mood[],\n d integer GENERATED ALWAYS AS ((id * 2)) STORED,\n \
          CONSTRAINT c CHECK (((name)::text = ANY ((ARRAY['a'::character varying])::text[])))\n) WITH (fillfactor='70')",
-        "CREATE TABLE t (id integer DEFAULT unique_rowid() NOT NULL, name character varying(80) DEFAULT 'a::b'::CHARACTER VARYING, m STRING DEFAULT 'ok'::STRING CHECK (\"m\" IN ('ok', 'it''s bad')), at timestamp without time zone DEFAULT now(), \"Odd \"\"name\" text COLLATE \"C\", ms STRING[], d integer AS ((id * 2)) STORED, CONSTRAINT c CHECK (((name)::TEXT = ANY((ARRAY['a'::CHARACTER VARYING])::TEXT[]))))",
+        "CREATE TABLE t (id integer DEFAULT nextval('public.s') NOT NULL, name character varying(80) DEFAULT 'a::b'::CHARACTER VARYING, m STRING DEFAULT 'ok'::STRING CHECK (\"m\" IN ('ok', 'it''s bad')), at timestamp without time zone DEFAULT now(), \"Odd \"\"name\" text COLLATE \"C\", ms STRING[], d integer AS ((id * 2)) STORED, CONSTRAINT c CHECK (((name)::TEXT = ANY((ARRAY['a'::CHARACTER VARYING])::TEXT[]))))",
     );
     postgres(
         "CREATE TABLE app.t (a integer)",
@@ -110,8 +135,21 @@ fn reads_the_rest_of_postgres() {
         ("SET client_encoding = 'LATIN1'", "Encoding(\"LATIN1\")"),
         ("SET standard_conforming_strings = off", "Backslash(true)"),
         ("SELECT pg_catalog.set_config('search_path', '', false)", "PassedOver"),
-        ("SELECT pg_catalog.setval('public.s', 500, true)", "Sequence"),
-        ("CREATE SEQUENCE public.s", "Sequence"),
+        ("SELECT pg_catalog.setval('public.s', 500, true)", "s at 500, given"),
+        ("SELECT pg_catalog.setval('public.\"S\"', -1, false)", "S at -1"),
+        ("SELECT setval(pg_get_serial_sequence('t', 'id'), 5)", "Unsupported(None)"),
+        (
+            "CREATE SEQUENCE public.s\n AS integer\n START WITH 1\n INCREMENT BY -1\n NO MINVALUE\n NO MAXVALUE\n CACHE 1",
+            "CREATE SEQUENCE s AS integer START WITH 1 INCREMENT BY -1 NO MINVALUE NO MAXVALUE CACHE 1",
+        ),
+        ("CREATE UNLOGGED SEQUENCE public.s", "CREATE SEQUENCE s"),
+        (
+            "ALTER SEQUENCE public.s OWNED BY public.t.\"Id\"",
+            "ALTER SEQUENCE s OWNED BY public.t.\"Id\"",
+        ),
+        ("ALTER SEQUENCE public.s OWNER TO x", "PassedOver"),
+        ("ALTER SEQUENCE public.s RENAME TO r", "Unsupported(None)"),
+        ("CREATE SEQUENCE app.s", "Unsupported(Some(\"schema \\\"app\\\" does not exist\"))"),
         (
             "CREATE TYPE public.mood AS ENUM (\n 'a',\n 'it''s'\n)",
             "Enum { name: \"mood\", labels: [\"a\", \"it's\"] }",
@@ -121,12 +159,13 @@ fn reads_the_rest_of_postgres() {
         ("ALTER FUNCTION public.add(a integer, b integer) OWNER TO postgres", "PassedOver"),
         (
             "ALTER TABLE ONLY public.t ALTER COLUMN id SET DEFAULT nextval('public.s'::regclass)",
-            "t.id = unique_rowid()",
+            "t.id = nextval('public.s')",
         ),
         (
-            "ALTER TABLE public.t ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (\n SEQUENCE NAME public.s\n)",
-            "t.id = unique_rowid()",
+            "ALTER TABLE public.t ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (\n SEQUENCE NAME public.s\n START WITH 5\n)",
+            "t.id from s START WITH 5",
         ),
+        ("ALTER TABLE public.t ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY", "t.id from ?"),
         (
             "ALTER TABLE ONLY public.t ATTACH PARTITION public.p FOR VALUES IN (1)",
             "Unsupported(None)",
@@ -150,7 +189,7 @@ fn reads_tables_of_mysql() {
          `z` datetime(6) DEFAULT '0000-00-00 00:00:00',\n `g` int(11) GENERATED ALWAYS AS (`id` + 1) VIRTUAL,\n `u` char(36) DEFAULT uuid(),\n `c` int CHECK (`c` <> 2),\n `by` varbinary(20),\n\
          PRIMARY KEY (`id`),\n UNIQUE KEY `u` (`Na``me`(10)) USING BTREE,\n KEY `k` (`n` DESC,`f`),\n FULLTEXT KEY `ft` (`Na``me`),\n \
          CONSTRAINT `fk` FOREIGN KEY (`n`) REFERENCES `o` (`id`) ON DELETE CASCADE,\n CONSTRAINT `ch` CHECK (`n` > _utf8mb4'3' and `n` is not null)\n) ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT CHARSET=utf8mb4",
-        "CREATE TABLE t (id INT8 DEFAULT unique_rowid() NOT NULL, \"Na`me\" VARCHAR(80) NOT NULL DEFAULT '', mood STRING DEFAULT 'a' CHECK (\"mood\" IN ('a', 'it''s')), b INT8 DEFAULT 5, n INT4 DEFAULT 7, f FLOAT8 DEFAULT -1.5, j JSONB DEFAULT NULL, at TIMESTAMPTZ NOT NULL DEFAULT current_timestamp, z TIMESTAMP, g INT4 AS (\"id\" + 1) STORED, u CHAR(36) DEFAULT gen_random_uuid(), c INT4 CHECK (\"c\" <> 2), by BYTES, PRIMARY KEY (id), CONSTRAINT u UNIQUE (\"Na`me\"), INDEX k (n DESC, f), CONSTRAINT fk FOREIGN KEY (n) REFERENCES o (id) ON DELETE CASCADE, CONSTRAINT ch CHECK (\"n\" > '3' AND \"n\" IS NOT NULL)); FULLTEXT KEY \"ft\" ( \"Na`me\" ): a fulltext index is not supported",
+        "numbers id from 5: CREATE TABLE t (id INT8 NOT NULL, \"Na`me\" VARCHAR(80) NOT NULL DEFAULT '', mood STRING DEFAULT 'a' CHECK (\"mood\" IN ('a', 'it''s')), b INT8 DEFAULT 5, n INT4 DEFAULT 7, f FLOAT8 DEFAULT -1.5, j JSONB DEFAULT NULL, at TIMESTAMPTZ NOT NULL DEFAULT current_timestamp, z TIMESTAMP, g INT4 AS (\"id\" + 1) STORED, u CHAR(36) DEFAULT gen_random_uuid(), c INT4 CHECK (\"c\" <> 2), by BYTES, PRIMARY KEY (id), CONSTRAINT u UNIQUE (\"Na`me\"), INDEX k (n DESC, f), CONSTRAINT fk FOREIGN KEY (n) REFERENCES o (id) ON DELETE CASCADE, CONSTRAINT ch CHECK (\"n\" > '3' AND \"n\" IS NOT NULL)); FULLTEXT KEY \"ft\" ( \"Na`me\" ): a fulltext index is not supported",
     );
 }
 
@@ -172,7 +211,7 @@ fn reads_the_rest_of_mysql() {
         ),
         (
             "ALTER TABLE `t` MODIFY `id` int NOT NULL AUTO_INCREMENT, AUTO_INCREMENT=5",
-            "t.id = unique_rowid(); PassedOver",
+            "t.id from ?; t from 5",
         ),
         ("CREATE VIEW v AS SELECT 1", "Unsupported(None)"),
         ("UPDATE t SET a = 1", "Unsupported(None)"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ignored::{Ignored, Reason};
+use super::sequences::FoundSequence;
 use crate::error::{DataPlace, Error, Result, SqlState};
 use crate::job::JobContext;
 use crate::job::import::dump_file::DumpFile;
@@ -13,8 +14,8 @@ use crate::syntax::ast::{
     ColumnConstraint, ColumnConstraintKind, ColumnElement, Expr, TableElement,
 };
 use crate::syntax::{
-    DumpElement, DumpStatement, DumpTable, Enums, RowsHead, read_mysql, read_postgres,
-    read_rows_head,
+    DumpElement, DumpSequence, DumpStatement, DumpTable, Enums, RowsHead, read_mysql,
+    read_postgres, read_rows_head,
 };
 
 /// The longest statement that is no row, in bytes.
@@ -75,8 +76,8 @@ pub(super) struct Contents {
     pub(super) names: Vec<String>,
     /// Statements that were passed over because they cannot be done.
     pub(super) ignored: Ignored,
-    /// How many sequences there are.
-    pub(super) sequences: u64,
+    /// The sequences in the order of the dump.
+    pub(super) sequences: Vec<FoundSequence>,
     /// What was left out: views, triggers, ...
     pub(super) left_out: BTreeMap<&'static str, u64>,
 }
@@ -108,6 +109,7 @@ pub(super) fn read(
         }
         tell(pass.window.base);
     }
+    pass.keep_used_sequences();
     Ok(pass.contents)
 }
 
@@ -155,12 +157,12 @@ impl Window {
     }
 }
 
-struct Pass<'a> {
-    import: &'a ImportDump,
+pub(super) struct Pass<'a> {
+    pub(super) import: &'a ImportDump,
     file: &'a DumpFile,
     scanner: DumpScanner,
     enums: Enums,
-    contents: Contents,
+    pub(super) contents: Contents,
     window: Window,
     /// The table whose rows are being passed over, and whether they are wanted.
     open: Option<(Option<usize>, Block)>,
@@ -233,7 +235,7 @@ impl Pass<'_> {
         })
     }
 
-    fn error(&self, error: Error, at: At) -> Error {
+    pub(super) fn error(&self, error: Error, at: At) -> Error {
         self.file.error(error, at.line, at.byte)
     }
 
@@ -255,11 +257,11 @@ impl Pass<'_> {
     }
 
     /// Returns whether the import is about this table.
-    fn is_wanted(&self, table: &str) -> bool {
+    pub(super) fn is_wanted(&self, table: &str) -> bool {
         self.import.table.as_ref().is_none_or(|wanted| wanted == table)
     }
 
-    fn table(&mut self, name: &str) -> Option<&mut Found> {
+    pub(super) fn table(&mut self, name: &str) -> Option<&mut Found> {
         self.contents.tables.iter_mut().find(|table| table.name == name)
     }
 
@@ -297,10 +299,7 @@ impl Pass<'_> {
     fn take(&mut self, statement: DumpStatement, text: &str, at: At) -> Result {
         match statement {
             DumpStatement::PassedOver => {}
-            DumpStatement::Sequence => {
-                let counts = text.trim_start().get(..6).unwrap_or_default();
-                self.contents.sequences += u64::from(counts.eq_ignore_ascii_case("CREATE"));
-            }
+            DumpStatement::Sequence(found) => return self.take_sequence(found, text, at),
             DumpStatement::LeftOut(what) => {
                 *self.contents.left_out.entry(what).or_default() += 1;
             }
@@ -348,7 +347,8 @@ impl Pass<'_> {
         if !self.is_wanted(&table.name) {
             return Ok(());
         }
-        if self.table(&table.name).is_some() {
+        let sequence = self.contents.sequences.iter().any(|one| one.name == table.name);
+        if sequence || self.table(&table.name).is_some() {
             let message = format!("relation \"{}\" already exists", table.name);
             let error = Error::new(SqlState::DUPLICATE_TABLE, message);
             return Err(self.error(error.detail("The dump defines it twice."), at));
@@ -365,7 +365,40 @@ impl Pass<'_> {
         for element in table.elements {
             self.take_element(&table.name, element, "", at)?;
         }
-        Ok(())
+        self.number_columns(&table.name, (table.numbered, table.next_number), at)
+    }
+
+    /// Gives the columns of a table that number their rows their sequences.
+    fn number_columns(
+        &mut self,
+        table: &str,
+        (numbered, next): (Option<String>, Option<i64>),
+        at: At,
+    ) -> Result {
+        let Some(found) = self.table(table) else { return Ok(()) };
+        let mut columns: Vec<String> = numbered.into_iter().collect();
+        for element in &mut found.columns {
+            let TableElement::Column(element) = element else { continue };
+            let before = element.constraints.len();
+            element.constraints.retain(|one| one.kind != ColumnConstraintKind::Identity);
+            if element.constraints.len() < before {
+                set_clause(element, ColumnConstraintKind::NotNull);
+                columns.push(element.name.value.clone());
+            }
+        }
+        let text = format!("CREATE TABLE {table}");
+        for column in columns {
+            let (table, name, options) = (table.to_owned(), None, Vec::new());
+            let sequence = DumpSequence::Column { table, column, name, options };
+            self.take_sequence(sequence, &text, at)?;
+        }
+        match next {
+            Some(value) => {
+                let next = DumpSequence::Next { table: table.to_owned(), value };
+                self.take_sequence(next, &text, at)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Takes a constraint or index; `statement` is empty if it stands in its CREATE TABLE.
@@ -391,7 +424,7 @@ impl Pass<'_> {
         }
     }
 
-    fn change_column(
+    pub(super) fn change_column(
         &mut self,
         (table, column): (&str, &str),
         kind: ColumnConstraintKind,
@@ -415,7 +448,7 @@ impl Pass<'_> {
         self.unsupported(text, at, Some(format!("relation \"{table}\" is not defined in the dump")))
     }
 
-    fn unsupported(&mut self, text: &str, at: At, reason: Option<String>) -> Result {
+    pub(super) fn unsupported(&mut self, text: &str, at: At, reason: Option<String>) -> Result {
         self.refuse(text, at, Reason::Unsupported, &reason.unwrap_or_default())
     }
 

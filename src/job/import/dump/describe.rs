@@ -1,21 +1,21 @@
-//! The tables of a dump as descriptors: each as CREATE TABLE would make it, foreign keys last.
+//! The tables and sequences of a dump as descriptors: each as CREATE TABLE and CREATE SEQUENCE would
+//! make it, foreign keys last.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::contents::{At, Block, Contents, Found, default_of};
+use super::contents::{At, Block, Contents, Found};
 use super::ignored::Ignored;
-use crate::catalog::{Catalog, ColumnDescriptor, ColumnId, Snapshot, TableDescriptor, TableId};
-use crate::error::{Error, Notice, Result, SqlState};
+use super::sequences::{DescribedSequence, FoundSequence};
+use crate::catalog::{Catalog, SequenceOwner, Snapshot, TableDescriptor, TableId};
+use crate::error::{Error, Result, SqlState};
 use crate::job::import::dump_file::DumpFile;
 use crate::job::{JobContext, check_expressions};
-use crate::plan::{Absolute, ImportDump, PlanContext, default_variables, describe_dumped};
+use crate::plan::{
+    Absolute, ImportDump, PlanContext, Variables, default_variables, describe_dumped,
+    describe_dumped_sequence,
+};
 use crate::syntax::ast::{TableConstraint, TableElement};
 use crate::syntax::print_elements;
-use crate::types::SqlType;
-
-/// The default of columns that a sequence numbered.
-const ROW_ID: &str = "unique_rowid()";
 
 /// A table to make.
 pub(super) struct Described {
@@ -31,7 +31,19 @@ pub(super) struct Described {
     foreign_keys: Vec<(At, TableElement)>,
 }
 
-/// Describes the tables of a dump.
+/// What a dump defines.
+pub(super) struct Defined {
+    /// The tables.
+    pub(super) tables: Vec<Described>,
+    /// The sequences.
+    pub(super) sequences: Vec<DescribedSequence>,
+    /// What was passed over.
+    pub(super) ignored: Ignored,
+    /// The catalog with all of them.
+    pub(super) catalog: Snapshot,
+}
+
+/// Describes the tables and sequences of a dump.
 pub(super) struct Describer<'a> {
     pub(super) context: &'a JobContext,
     pub(super) import: &'a ImportDump,
@@ -48,9 +60,21 @@ impl<'a> Describer<'a> {
         Self { context, import, file, catalog, ignored: Ignored::default() }
     }
 
-    /// Returns the tables, and what was passed over.
-    pub(super) fn describe(mut self, contents: Contents) -> Result<(Vec<Described>, Ignored)> {
+    /// Returns the tables and sequences, and what was passed over.
+    pub(super) fn describe(mut self, contents: Contents) -> Result<Defined> {
         self.ignored = contents.ignored;
+        for found in &contents.tables {
+            self.require_new(found)?;
+        }
+        let mut sequences = Vec::with_capacity(contents.sequences.len());
+        let mut owners = Vec::with_capacity(contents.sequences.len());
+        for found in contents.sequences {
+            let owner = found.owner.clone();
+            if let Some(sequence) = self.sequence(found)? {
+                sequences.push(sequence);
+                owners.push(owner);
+            }
+        }
         let mut tables = Vec::with_capacity(contents.tables.len());
         for found in contents.tables {
             tables.extend(self.table(found)?);
@@ -58,29 +82,62 @@ impl<'a> Describer<'a> {
         for table in &mut tables {
             self.add_foreign_keys(table)?;
         }
-        let widened = widen_references(&mut tables);
-        if widened > 0 {
-            let notice = Notice::notice(format!(
-                "{widened} columns became INT8, because they refer to columns with unique_rowid()"
-            ));
-            (self.context.events)(crate::job::Event::Notice(notice));
+        for (described, owner) in sequences.iter_mut().zip(owners) {
+            described.sequence.owner = owner.and_then(|(table, column)| {
+                let mut all = tables.iter().map(|one| &one.table);
+                let table = all.find(|one| one.name == table)?;
+                let column = table.column(&column)?.id;
+                Some(SequenceOwner { table: table.id, column })
+            });
         }
-        Ok((tables, self.ignored))
+        Ok(Defined { tables, sequences, ignored: self.ignored, catalog: self.catalog })
+    }
+
+    /// Describes a sequence; nothing if it is passed over. The catalog has it without its owner.
+    fn sequence(&mut self, found: FoundSequence) -> Result<Option<DescribedSequence>> {
+        let FoundSequence { at, name, options, value, above, .. } = found;
+        if self.catalog.is_relation(self.import.database, &name) {
+            return Err(self.exists(&name, at, "sequences"));
+        }
+        let variables = default_variables();
+        let context = self.plan_context(&variables);
+        let target = (self.import.database, name.as_str());
+        let described = describe_dumped_sequence(&self.catalog, &context, target, &options);
+        let checked = described.and_then(|sequence| {
+            value.filter(|_| !above).map_or(Ok(()), |value| sequence.check_value(value.last))?;
+            Ok(sequence)
+        });
+        let mut sequence = match checked {
+            Ok(sequence) => sequence,
+            Err(error) => {
+                self.refuse((format!("CREATE SEQUENCE {name}"), error), at)?;
+                return Ok(None);
+            }
+        };
+        sequence.id = self.context.store.reserve_table()?;
+        self.catalog.put_sequence(sequence.clone());
+        Ok(Some(DescribedSequence { sequence, value, above }))
+    }
+
+    fn require_new(&self, found: &Found) -> Result {
+        if self.catalog.is_relation(self.import.database, &found.name) {
+            return Err(self.exists(&found.name, found.at, "tables"));
+        }
+        Ok(())
+    }
+
+    /// Returns the error of a table or sequence that is there already.
+    fn exists(&self, name: &str, at: At, what: &str) -> Error {
+        let error =
+            Error::new(SqlState::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"));
+        let hint = format!("IMPORT {} makes new {what}. Drop this one first.", self.import.word());
+        self.file.error(error.hint(hint), at.line, at.byte)
     }
 
     /// Describes a table but for its foreign keys; nothing if it is passed over.
     fn table(&mut self, found: Found) -> Result<Option<Described>> {
-        if self.catalog.table(self.import.database, &found.name).is_some() {
-            let error = Error::new(
-                SqlState::DUPLICATE_TABLE,
-                format!("relation \"{}\" already exists", found.name),
-            );
-            let hint =
-                format!("IMPORT {} makes new tables. Drop this one first.", self.import.word());
-            return Err(self.file.error(error.hint(hint), found.at.line, found.at.byte));
-        }
+        self.require_new(&found)?;
         let mut elements = found.columns;
-        elements.iter_mut().for_each(widen_numbered);
         let described = self.try_describe(&found.name, &elements).and_then(|table| {
             check_expressions(&Arc::new(table.clone()), &self.context.engine, &self.context.query)?;
             Ok(table)
@@ -163,17 +220,21 @@ impl<'a> Describer<'a> {
 
     fn try_describe(&self, name: &str, elements: &[TableElement]) -> Result<TableDescriptor> {
         let variables = default_variables();
-        let context = PlanContext {
+        let context = self.plan_context(&variables);
+        describe_dumped(&self.catalog, &context, (self.import.database, name), elements)
+    }
+
+    fn plan_context<'v>(&'v self, variables: &'v Variables) -> PlanContext<'v> {
+        PlanContext {
             user: &self.context.query.user,
             database: &self.import.database_name,
             in_transaction: false,
             transaction_failed: false,
             read_only: false,
-            variables: &variables,
+            variables,
             file: None,
             absolute: Absolute(&str::to_owned),
-        };
-        describe_dumped(&self.catalog, &context, (self.import.database, name), elements)
+        }
     }
 
     fn refuse(&mut self, (text, error): (String, Error), at: At) -> Result {
@@ -202,56 +263,4 @@ fn is_foreign_key(element: &TableElement) -> bool {
         element,
         TableElement::Constraint { constraint: TableConstraint::ForeignKey { .. }, .. }
     )
-}
-
-/// Makes a column INT8 that takes row ids, which fit no smaller type.
-fn widen_numbered(element: &mut TableElement) {
-    let TableElement::Column(column) = element else { return };
-    let numbered = default_of(column).is_some_and(|default| default.text == ROW_ID);
-    let small = matches!(SqlType::parse(&column.type_name), Ok(SqlType::Int2 | SqlType::Int4));
-    if numbered && small {
-        "INT8".clone_into(&mut column.type_name);
-    }
-}
-
-/// A column of a table.
-type Column = (TableId, ColumnId);
-
-/// Makes columns INT8 that refer to columns with row ids; returns how many.
-fn widen_references(tables: &mut [Described]) -> usize {
-    let mut numbered: BTreeSet<Column> = tables
-        .iter()
-        .flat_map(|described| {
-            let columns = described.table.columns.iter();
-            let numbered = columns.filter(|column| column.default.as_deref() == Some(ROW_ID));
-            numbered.map(|column| (described.table.id, column.id))
-        })
-        .collect();
-    let mut widened = 0;
-    loop {
-        let before = numbered.len();
-        for described in &mut *tables {
-            let table = &mut described.table;
-            let keys = table.foreign_keys.iter();
-            let own: Vec<ColumnId> = keys
-                .flat_map(|key| {
-                    let pairs = key.columns.iter().zip(&key.referenced_columns);
-                    pairs.map(|(own, other)| (*own, (key.references, *other)))
-                })
-                .filter(|(_, target)| numbered.contains(target))
-                .map(|(own, _)| own)
-                .collect();
-            let small = |column: &&mut ColumnDescriptor| {
-                own.contains(&column.id) && matches!(column.sql_type, SqlType::Int2 | SqlType::Int4)
-            };
-            for column in table.columns.iter_mut().filter(small) {
-                column.sql_type = SqlType::Int8;
-                numbered.insert((table.id, column.id));
-                widened += 1;
-            }
-        }
-        if numbered.len() == before {
-            return widened;
-        }
-    }
 }

@@ -77,6 +77,11 @@ impl Ignored {
         Err(error.hint(hint).in_data(place))
     }
 
+    /// Returns how many statements there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Returns the notice that tells of the statements, if there are any.
     pub(super) fn notice(&self) -> Option<Notice> {
         let count = self.0.len();

@@ -9,14 +9,16 @@ mod contents;
 mod describe;
 mod ignored;
 mod log;
+mod sequences;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 use self::contents::{Block, Contents};
-use self::describe::{Described, Describer};
+use self::describe::{Defined, Described, Describer};
 use self::log::Logs;
+use self::sequences::DescribedSequence;
 use super::convert::{Converter, NullRule};
 use super::dump_file::{DumpFile, Left, Section};
 use super::input::{ColumnSource, InputFile};
@@ -35,6 +37,7 @@ use crate::job::foreign_key::Reference;
 use crate::job::run::RunSpace;
 use crate::job::table::Layout;
 use crate::plan::ImportDump;
+use crate::query::QueryContext;
 use crate::record::{DumpFlavor, FieldKind, PgCopyFormat, TextFormat, ValuesFormat};
 use crate::source::TempDirectory;
 use crate::store::Manifest;
@@ -80,9 +83,13 @@ impl Dump<'_> {
         self.check_contents(&contents)?;
         let notices = contents_notices(&contents);
         let describer = Describer::new(self.context, self.import, self.file);
-        let (tables, ignored) = describer.describe(contents)?;
-        let tables: Vec<Ready> =
-            tables.into_iter().map(|table| self.prepare(table)).collect::<Result<_>>()?;
+        let Defined { tables, sequences, ignored, catalog } = describer.describe(contents)?;
+        let mut query = self.context.query.clone();
+        query.view = Arc::new(query.view.with_catalog(catalog));
+        let mut lent = Lent { context: self.context, sequences };
+        lent.lend()?;
+        let prepared = tables.into_iter().map(|table| self.prepare(&query, table));
+        let tables: Vec<Ready> = prepared.collect::<Result<_>>()?;
         let spaces: Vec<Arc<RunSpace>> = tables
             .iter()
             .map(|_| RunSpace::new(Arc::clone(self.temp), self.context.memory / 4))
@@ -103,7 +110,9 @@ impl Dump<'_> {
             notices.into_iter().chain(ignored.notice()).for_each(|notice| {
                 (self.context.events)(Event::Notice(notice));
             });
-            self.commit(&works, &made, log).inspect_err(|_| logs.retract())
+            lent.settle(&works, &made);
+            let published = self.commit((&works, &made), &lent.sequences, log);
+            published.inspect_err(|_| logs.retract())
         });
         if imported.is_err() {
             works.iter().zip(&made).for_each(|(work, made)| work.discard(made));
@@ -135,7 +144,7 @@ impl Dump<'_> {
     }
 
     /// Makes a table ready to take its rows.
-    fn prepare(&self, described: Described) -> Result<Ready> {
+    fn prepare(&self, query: &QueryContext, described: Described) -> Result<Ready> {
         let at = described.at();
         let Described { table, bits, blocks, .. } = described;
         if table.primary_key.is_none() && blocks.len() > MOST_FILES {
@@ -152,7 +161,7 @@ impl Dump<'_> {
             .map(|(index, block)| self.section((&table, &bits), index, block))
             .collect::<Result<_>>()?;
         let table = Arc::new(table);
-        let rules = RowRules::compile(&table, &self.context.engine, &self.context.query)?;
+        let rules = RowRules::compile(&table, &self.context.engine, query)?;
         let layout = Layout::new(Arc::clone(&table))?;
         Ok(Ready { layout, rules, files })
     }
@@ -301,8 +310,13 @@ impl Dump<'_> {
         Ok(())
     }
 
-    /// Publishes the tables in one commit.
-    fn commit(&self, works: &[Work<'_>], made: &[Made], log: &Mutex<JobLog>) -> Result<Imported> {
+    /// Publishes the tables and sequences in one commit.
+    fn commit(
+        &self,
+        (works, made): (&[Work<'_>], &[Made]),
+        sequences: &[DescribedSequence],
+        log: &Mutex<JobLog>,
+    ) -> Result<Imported> {
         self.tell("publishing", 0, 0);
         self.file.require_unchanged()?;
         let tables = || works.iter().map(|work| &work.shared.layout.table);
@@ -332,6 +346,15 @@ impl Dump<'_> {
                 };
                 changes.put_manifest(table.id, manifest)?;
             }
+            for DescribedSequence { sequence, value, .. } in sequences {
+                sequences::require_free(changes.catalog, sequence)?;
+                changes.put_sequence(sequence)?;
+                let value = match value {
+                    Some(value) => *value,
+                    None => self.context.store.sequence_value(sequence.id)?,
+                };
+                changes.put_sequence_value(sequence.id, value);
+            }
             let mut keys = tables().flat_map(|table| &table.foreign_keys);
             if keys.any(|key| changes.catalog.table_by_id(key.references).is_none()) {
                 let message = "a referenced table was dropped meanwhile";
@@ -346,6 +369,37 @@ impl Dump<'_> {
         let total = self.file.plain_size();
         let progress = Progress { job: self.job, phase, rows, bytes, total_bytes: total };
         (self.context.events)(Event::Progress(progress));
+    }
+}
+
+/// The sequences of a dump, whose values rows can take before they are committed.
+struct Lent<'a> {
+    context: &'a JobContext,
+    sequences: Vec<DescribedSequence>,
+}
+
+impl Lent<'_> {
+    fn lend(&self) -> Result {
+        let mut sequences = self.sequences.iter();
+        sequences.try_for_each(|one| self.context.store.lend_sequence(&one.sequence))
+    }
+
+    /// Settles where sequences stand that go on above the values of their columns.
+    fn settle(&mut self, works: &[Work<'_>], made: &[Made]) {
+        for described in &mut self.sequences {
+            let Some(owner) = described.owner() else { continue };
+            let own = |work: &Work<'_>| work.shared.layout.table.id == owner.table;
+            let Some(at) = works.iter().position(own) else { continue };
+            let segments = made[at].segments.iter().map(AsRef::as_ref);
+            described.settle(sequences::largest(segments, owner));
+        }
+    }
+}
+
+impl Drop for Lent<'_> {
+    /// Forgets sequences that were not committed.
+    fn drop(&mut self) {
+        self.sequences.iter().for_each(|one| self.context.store.forget_sequence(one.sequence.id));
     }
 }
 
@@ -377,13 +431,6 @@ fn field_kind(sql_type: &SqlType, (mysql, bit, computed): (bool, bool, bool)) ->
 /// Returns what to tell of things that a dump holds and Wharf has not.
 fn contents_notices(contents: &Contents) -> Vec<Notice> {
     let mut notices = Vec::new();
-    if contents.sequences > 0 {
-        let plural = if contents.sequences == 1 { "sequence is" } else { "sequences are" };
-        notices.push(
-            Notice::notice(format!("{} {plural} not kept", contents.sequences))
-                .detail("Columns that drew from a sequence take unique_rowid() for new rows."),
-        );
-    }
     if !contents.left_out.is_empty() {
         let counts: Vec<String> = contents
             .left_out
