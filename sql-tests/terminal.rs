@@ -244,6 +244,62 @@ fn cancels_a_statement_and_keeps_the_session() {
 }
 
 #[test]
+fn takes_rows_that_are_typed() {
+    const PROMPT: &str = "root@shop/defaultdb> ";
+    let home = home();
+    let mut session = terminal(home.path(), &["shop"]);
+    let copy = |session: &mut PtySession| {
+        send(session, "COPY t (a, b) FROM STDIN CSV;");
+        expect(session, "with Ctrl-D.");
+        expect(session, ">> ");
+    };
+    let count = |session: &mut PtySession, rows: &str| {
+        send(session, "SELECT 'rows: ' || count(*) AS c FROM t;");
+        expect(session, rows);
+        expect(session, PROMPT);
+    };
+    send(&mut session, "CREATE TABLE t (a INT8 PRIMARY KEY, b STRING);");
+    expect(&mut session, PROMPT);
+    // Ctrl-C takes back the rows so far, and the line that is begun.
+    copy(&mut session);
+    send(&mut session, "1,one");
+    expect(&mut session, ">> ");
+    session.send("2,DROP").expect("sent");
+    session.flush().expect("sent");
+    expect(&mut session, "2,DROP");
+    session.send_control('c').expect("sent");
+    expect(&mut session, PROMPT);
+    count(&mut session, "rows: 0");
+    // A line of \. ends them.
+    copy(&mut session);
+    send(&mut session, "1,one");
+    expect(&mut session, ">> ");
+    send(&mut session, "2,SELECT 1;");
+    expect(&mut session, ">> ");
+    send(&mut session, "\\.");
+    expect(&mut session, "COPY 2");
+    expect(&mut session, PROMPT);
+    // So does Ctrl-D, which does not end the shell.
+    copy(&mut session);
+    send(&mut session, "3,three");
+    expect(&mut session, ">> ");
+    session.send_control('d').expect("sent");
+    expect(&mut session, "COPY 1");
+    expect(&mut session, PROMPT);
+    // In a transaction they go with it.
+    send(&mut session, "BEGIN;");
+    expect(&mut session, "root@shop/defaultdb*> ");
+    copy(&mut session);
+    send(&mut session, "4,four");
+    expect(&mut session, ">> ");
+    send(&mut session, "\\.");
+    expect(&mut session, "COPY 1");
+    send(&mut session, "ROLLBACK;");
+    expect(&mut session, PROMPT);
+    count(&mut session, "rows: 3");
+}
+
+#[test]
 fn runs_the_init_file() {
     let home = home();
     let directory = home.path().join(".config/wharf");

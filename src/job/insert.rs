@@ -29,6 +29,18 @@ const SEGMENT_ROWS: usize = 1 << 20;
 /// Numbers the temporary directories of inserts within a process.
 static NEXT_TEMP: AtomicU64 = AtomicU64::new(1);
 
+/// Rows that are checked and on the disk, but not committed: nothing names their segments.
+pub struct Prepared {
+    /// The table.
+    pub table: Arc<TableDescriptor>,
+    /// All that the table holds with them.
+    pub manifest: Manifest,
+    /// The segments that were made.
+    pub segments: Vec<Segment>,
+    /// How many rows there are.
+    pub rows: u64,
+}
+
 /// Gathers the rows of one INSERT.
 pub struct Inserter<'a> {
     context: &'a JobContext,
@@ -119,6 +131,24 @@ impl<'a> Inserter<'a> {
         self.finish_with(&|changes| require_same(changes, &store.view(), &table, &view))
     }
 
+    /// Checks keys and references, and leaves it to the caller to commit.
+    pub fn prepare(mut self) -> Result<Prepared> {
+        let table = Arc::clone(&self.layout.table);
+        let built = if self.rows == 0 {
+            self.context.query.view.manifest(table.id).map(|old| (*old).clone())
+        } else {
+            self.build()
+        };
+        let segments = std::mem::take(&mut self.segments);
+        match built {
+            Ok(manifest) => Ok(Prepared { table, manifest, segments, rows: self.rows }),
+            Err(error) => {
+                self.context.store.discard_segments(table.id, &segments);
+                Err(error)
+            }
+        }
+    }
+
     /// Does as `finish` in the commit in which `create` adds the table.
     pub fn finish_creating(self, create: &dyn Fn(&mut Changes<'_>) -> Result) -> Result<u64> {
         self.finish_with(create)
@@ -188,6 +218,18 @@ impl<'a> Inserter<'a> {
     }
 
     fn commit(&mut self, prepare: &dyn Fn(&mut Changes<'_>) -> Result) -> Result<u64> {
+        let manifest = self.build()?;
+        let table = self.layout.table.id;
+        self.context.store.sync_table_directory(table)?;
+        self.context.store.update(|changes| {
+            prepare(changes)?;
+            changes.put_manifest(table, manifest)
+        })?;
+        Ok(self.rows)
+    }
+
+    /// Checks keys and references; returns what the table holds with the new rows.
+    fn build(&mut self) -> Result<Manifest> {
         self.settle()?;
         let table = Arc::clone(&self.layout.table);
         let old = self.context.query.view.manifest(table.id)?;
@@ -215,12 +257,7 @@ impl<'a> Inserter<'a> {
             manifest.next_rowid += self.rows.cast_signed();
         }
         self.compact(&mut manifest)?;
-        self.context.store.sync_table_directory(table.id)?;
-        self.context.store.update(|changes| {
-            prepare(changes)?;
-            changes.put_manifest(table.id, manifest)
-        })?;
-        Ok(self.rows)
+        Ok(manifest)
     }
 
     /// Gives the new segments of a table without primary key their row ids.
@@ -363,8 +400,8 @@ impl<'a> Inserter<'a> {
     }
 }
 
-/// Fails if another statement changed the table since the insert began.
-fn require_same(
+/// Fails if another statement changed the table since the insert, or its transaction, began.
+pub fn require_same(
     changes: &Changes<'_>,
     newest: &View,
     table: &TableDescriptor,

@@ -1,8 +1,10 @@
 //! BEGIN, COMMIT, ROLLBACK, and which statements a transaction or a read-only database refuses.
+//!
+//! A transaction takes INSERT and COPY FROM STDIN, whose rows it holds back until it ends.
 
 use super::{Plan, Planner};
 use crate::error::{Error, Notice, Result, SqlState};
-use crate::syntax::ast::{JobAction, Statement};
+use crate::syntax::ast::{CopyPlace, JobAction, Statement};
 
 /// Refuses a statement that the session's state does not allow: any but the end of a transaction
 /// that has failed; a write to a read-only database or inside a transaction.
@@ -30,7 +32,7 @@ pub(super) fn check_state(planner: &Planner<'_>, statement: &Statement) -> Resul
     );
     // A job each, which says so itself.
     let job = import || matches!(statement, Statement::CreateIndex(_));
-    if context.in_transaction && !job {
+    if context.in_transaction && !job && !adds_rows(statement) {
         return Err(Error::new(
             SqlState::FEATURE_NOT_SUPPORTED,
             "writes inside a transaction are not supported yet",
@@ -38,6 +40,15 @@ pub(super) fn check_state(planner: &Planner<'_>, statement: &Statement) -> Resul
         .hint("COMMIT or ROLLBACK first. Outside, each statement is a transaction of its own."));
     }
     Ok(())
+}
+
+/// Returns whether a statement adds rows, which its transaction holds back until it ends.
+fn adds_rows(statement: &Statement) -> bool {
+    match statement {
+        Statement::Insert(_) => true,
+        Statement::Copy(copy) => copy.from && matches!(copy.place, CopyPlace::Stdin(_)),
+        _ => false,
+    }
 }
 
 /// Returns the first words of a statement that writes to the database.
@@ -151,13 +162,15 @@ mod tests {
         for sql in [
             "CREATE TABLE x (a INT)",
             "DROP TABLE customers",
-            "INSERT INTO customers VALUES (1)",
+            "COPY customers FROM 'x.csv'",
             "CREATE USER u",
             "GRANT SELECT ON customers TO alice",
             "SET CLUSTER SETTING gc.ttl = 1",
         ] {
             open.fails(sql, "0A000", "writes inside a transaction are not supported yet");
         }
+        open.planned("INSERT INTO customers (id, name) VALUES (1, 'x')");
+        open.planned("COPY customers FROM STDIN");
         open.planned("SELECT * FROM customers");
         open.planned("SET application_name = 'x'");
     }

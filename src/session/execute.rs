@@ -145,11 +145,19 @@ impl Session {
                 // PostgreSQL ends a failed transaction by COMMIT as by ROLLBACK, and says so.
                 let failed = self.transaction == TransactionState::Failed;
                 let tag = if failed { "ROLLBACK" } else { "COMMIT" };
-                self.end_pending(!failed);
-                Ok(self.set_transaction(TransactionState::Idle, tag))
+                let committed = if failed {
+                    self.forget_written();
+                    Ok(())
+                } else {
+                    self.commit_written()
+                };
+                self.end_pending(!failed && committed.is_ok());
+                let ended = self.set_transaction(TransactionState::Idle, tag);
+                committed.map(|()| ended)
             }
             Plan::Rollback => {
                 self.end_pending(false);
+                self.forget_written();
                 Ok(self.set_transaction(TransactionState::Idle, "ROLLBACK"))
             }
             Plan::SetClusterSetting { name, value } => {

@@ -62,6 +62,7 @@ impl Session {
     /// Starts an import that nobody waits for, at the end of the transaction if one is open.
     async fn import_detached(&mut self, import: plan::Import, events: &Events) -> Result<Outcome> {
         let pending = self.transaction != TransactionState::Idle;
+        self.require_nothing_written("IMPORT")?;
         let origin = Origin::Statement { secrets: self.secrets, pending };
         let query = self.query_context();
         let waiting = self.begin(import, origin, (query, events, true)).await?;

@@ -8,7 +8,7 @@ use arrow::datatypes::{Field, Schema};
 
 use super::execute::done;
 use super::import::no_events;
-use super::{Outcome, Session};
+use super::{Outcome, Session, TransactionState};
 use crate::catalog::{Catalog, ColumnDescriptor, ColumnId, TableDescriptor};
 use crate::error::{Error, Result, Span, SqlState};
 use crate::job::JobContext;
@@ -70,7 +70,12 @@ impl Session {
                 }
             }
         }
-        let count = tokio::task::block_in_place(|| inserter.finish())?;
+        let count = if self.transaction == TransactionState::Idle {
+            tokio::task::block_in_place(|| inserter.finish())?
+        } else {
+            let prepared = tokio::task::block_in_place(|| inserter.prepare())?;
+            self.keep_written(prepared)
+        };
         let copied = matches!(insert.source, InsertSource::Data(_));
         Ok(done(if copied { format!("COPY {count}") } else { format!("INSERT 0 {count}") }))
     }

@@ -20,6 +20,7 @@ mod rejects;
 mod show;
 mod table;
 mod timer;
+mod transaction;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ use crate::store::{OpenOptions, Store, View};
 
 use self::import::Waiting;
 use self::timer::Timer;
+use self::transaction::Written;
 
 pub use self::names::Names;
 pub use crate::job::export::Formatter as RowFormatter;
@@ -207,8 +209,10 @@ pub struct Session {
     database: String,
     variables: Variables,
     transaction: TransactionState,
-    /// What the transaction sees: the store when it began.
+    /// What the transaction sees: the store when it began, and what it has written since.
     snapshot: Option<Arc<View>>,
+    /// What the transaction has written.
+    written: Written,
     /// Whether the rows of a query broke off while they were fetched, which fails the transaction.
     rows_failed: Arc<AtomicBool>,
     /// Counts down the time of the statement that runs.
@@ -259,6 +263,7 @@ impl Session {
             variables: default_variables(),
             transaction: TransactionState::Idle,
             snapshot: None,
+            written: Written::default(),
             rows_failed: Arc::default(),
             timer: Timer::default(),
             cancel,
@@ -385,6 +390,8 @@ impl Drop for Session {
     /// Waits for what queries still hold of the store, so that the database is free when the session
     /// is gone; not for long, and without harm if it is in vain. Jobs that still run are paused.
     fn drop(&mut self) {
+        self.snapshot = None;
+        self.forget_written();
         self.pause_jobs();
         for _ in 0..400 {
             if Arc::strong_count(&self.store) == 1 {

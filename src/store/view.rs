@@ -42,6 +42,19 @@ impl View {
             None => Ok(Arc::default()),
         }
     }
+
+    /// Returns this view with another manifest of a table, such as one that is not committed so far.
+    #[must_use]
+    pub fn with_manifest(&self, table: TableId, manifest: Manifest) -> Self {
+        let mut manifests = self.manifests.clone();
+        manifests.insert(table, Slot::known(manifest));
+        Self {
+            catalog: Arc::clone(&self.catalog),
+            commit: self.commit,
+            manifests,
+            loader: Arc::clone(&self.loader),
+        }
+    }
 }
 
 /// A manifest that is read when it is asked for first, and shared by all views that have it.
