@@ -38,6 +38,18 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const IMPORT: &str = "IMPORT TABLE t (id INT PRIMARY KEY, name STRING, n INT, INDEX (n)) \
                       CSV DATA ('data.csv') WITH temp = 'tmp'";
 
+/// An import that leaves rows out, and writes them and why to files of their own.
+const REJECTING: &str = "IMPORT TABLE t (id INT PRIMARY KEY, name STRING, n INT, INDEX (n)) \
+                         CSV DATA ('faulty.csv') WITH temp = 'tmp', on_error = 'skip', \
+                         reject = 'rejected.csv'";
+
+/// How many rows it leaves out.
+const REJECTED: u64 = 6;
+
+/// An import that is only tried: it keeps no record.
+const TRIAL: &str = "IMPORT TABLE t (id INT PRIMARY KEY, name STRING, n INT, INDEX (n)) \
+                     CSV DATA ('data.csv') WITH temp = 'tmp', dry_run";
+
 /// What makes the table whose index is built.
 const TABLE: &str = "CREATE TABLE t (id INT PRIMARY KEY, name STRING, n INT)";
 
@@ -58,6 +70,16 @@ impl Scene {
         Self::new(IMPORT, &[])
     }
 
+    /// Returns an import that leaves rows out.
+    fn rejecting() -> Self {
+        Self::new(REJECTING, &[])
+    }
+
+    /// Returns an import that is only tried.
+    fn trial() -> Self {
+        Self::new(TRIAL, &[])
+    }
+
     /// Returns an index build over a table.
     fn index() -> Self {
         Self::new(INDEX, &[TABLE, FILL])
@@ -72,7 +94,11 @@ impl Scene {
             text += &format!("{key},name {key},{}\n", key % 7);
         }
         fs::create_dir(scene.base()).expect("a directory");
-        fs::write(scene.base().join("data.csv"), text).expect("a data file");
+        fs::write(scene.base().join("data.csv"), &text).expect("a data file");
+        for row in 0..REJECTED {
+            text += &format!("x{row},bad,1\n");
+        }
+        fs::write(scene.base().join("faulty.csv"), text).expect("a data file");
         let gate = "SET CLUSTER SETTING experimental.importcsv.enabled = true";
         // A job with a checkpoint would leave what it needs to go on.
         let none = "SET CLUSTER SETTING import.checkpoint_interval = '1000d'";
@@ -185,7 +211,7 @@ fn run_or_kill(command: &mut Command) -> Output {
 }
 
 /// Checks that the table is whole or absent, that nothing else is left, and that it can be imported.
-fn require_before_or_after(directory: &Path, ended: &Output, context: &str) {
+fn require_before_or_after(directory: &Path, import: &str, ended: &Output, context: &str) {
     let told = text_of(&ended.stderr);
     assert!(!told.contains("XX000") && !told.contains("panicked"), "{context}: {told}");
     let tables = run(&mut wharf(directory, &["-e", "SHOW TABLES"]));
@@ -199,12 +225,44 @@ fn require_before_or_after(directory: &Path, ended: &Output, context: &str) {
     } else {
         let left = files_below(&directory.join("shop/data"));
         assert!(left.is_empty(), "{context}: orphans: {left:?}");
-        let again = run(&mut wharf(directory, &["-e", IMPORT]));
+        let again = run(&mut wharf(directory, &["-e", import]));
         assert!(again.status.success(), "{context}: again: {}", text_of(&again.stderr));
         require_rows(directory, context);
     }
     let left = files_below(&directory.join("tmp"));
     assert!(left.is_empty(), "{context}: temp holds {left:?}");
+}
+
+/// Checks of an import that leaves rows out that its files are there with its table, or not at all.
+fn require_rejects(directory: &Path, ended: &Output, context: &str) {
+    let tables = run(&mut wharf(directory, &["-e", "SHOW TABLES"]));
+    assert!(tables.status.success(), "{context}: next open: {}", text_of(&tables.stderr));
+    let lines = || {
+        ["rejected.csv", "rejected.csv.reasons.csv"].map(|name| {
+            let text = fs::read(directory.join(name)).unwrap_or_default();
+            text_of(&text).lines().count() as u64
+        })
+    };
+    let (all, none) = ([REJECTED, REJECTED + 1], [0, 0]);
+    let published = text_of(&tables.stdout).lines().count() > 1;
+    assert_eq!(lines(), if published { all } else { none }, "{context}");
+    require_before_or_after(directory, REJECTING, ended, context);
+    assert_eq!(lines(), all, "{context}: afterwards");
+    let waiting = fs::read_dir(directory).expect("a directory").flatten();
+    let waiting = waiting.filter(|entry| entry.file_name().to_string_lossy().starts_with("wharf-"));
+    assert_eq!(waiting.count(), 0, "{context}: a directory beside the rejects was left");
+}
+
+/// Checks that an import which was only tried left nothing.
+fn require_nothing(directory: &Path, context: &str) {
+    let tables = run(&mut wharf(directory, &["-e", "SHOW TABLES"]));
+    assert!(tables.status.success(), "{context}: next open: {}", text_of(&tables.stderr));
+    assert_eq!(text_of(&tables.stdout).lines().count(), 1, "{context}: a table was made");
+    for place in ["tmp", "shop/tmp"] {
+        let left = files_below(&directory.join(place));
+        assert!(left.is_empty(), "{context}: {place} holds {left:?}");
+    }
+    assert_eq!(files_below(&directory.join("shop/data")), Vec::<PathBuf>::new(), "{context}");
 }
 
 /// Checks that the index is whole or absent, that nothing else is left, and that it can be built: by the
@@ -275,7 +333,14 @@ fn can_trace() -> bool {
 /// Disturbs an import by `fault` at one of `step` points.
 fn try_import(fault: &str, step: usize) {
     try_points(Scene::import, fault, step, &|directory, (ended, _), context| {
-        require_before_or_after(directory, ended, context);
+        require_before_or_after(directory, IMPORT, ended, context);
+    });
+}
+
+/// Disturbs an import that leaves rows out by `fault` at one of `step` points.
+fn try_rejecting(fault: &str, step: usize) {
+    try_points(Scene::rejecting, fault, step, &|directory, (ended, _), context| {
+        require_rejects(directory, ended, context);
     });
 }
 
@@ -295,7 +360,11 @@ fn try_points(scene: fn() -> Scene, fault: &str, step: usize, check: Check<'_>) 
     let all = std::env::var_os("WHARF_TEST_ALL_POINTS").is_some_and(|value| value != "0");
     let step = if all { 1 } else { step };
     let scene = scene();
-    for (number, call) in CALLS.iter().enumerate() {
+    // Rejects are written by the call by which the runtime wakes its threads: one that fails is none of
+    // ours, and the runtime then waits for ever.
+    let shared = scene.statement == REJECTING && fault.starts_with("error");
+    for (number, call) in CALLS.iter().enumerate().filter(|(_, call)| !shared || **call != "write")
+    {
         for point in points(&scene, call).into_iter().skip(number % step).step_by(step) {
             let directory = scene.copy();
             let place = (directory.as_path(), scene.statement);
@@ -333,4 +402,26 @@ fn an_input_or_output_error_leaves_a_whole_index_or_none() {
 #[test]
 fn a_full_disk_leaves_a_whole_index_or_none() {
     try_index("error=ENOSPC", 9);
+}
+
+#[test]
+fn a_kill_leaves_all_rejects_or_none() {
+    try_rejecting("signal=SIGKILL", 24);
+}
+
+#[test]
+fn an_input_or_output_error_leaves_all_rejects_or_none() {
+    try_rejecting("error=EIO", 36);
+}
+
+#[test]
+fn a_full_disk_leaves_all_rejects_or_none() {
+    try_rejecting("error=ENOSPC", 36);
+}
+
+#[test]
+fn a_killed_trial_leaves_nothing() {
+    try_points(Scene::trial, "signal=SIGKILL", 9, &|directory, _, context| {
+        require_nothing(directory, context);
+    });
 }

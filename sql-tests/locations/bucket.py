@@ -4,11 +4,12 @@
     bucket.py STORE ENDPOINT BUCKET NAME SECRET make
     bucket.py STORE ENDPOINT BUCKET NAME SECRET put DIRECTORY
     bucket.py STORE ENDPOINT BUCKET NAME SECRET list [PREFIX]
+    bucket.py s3 ENDPOINT BUCKET NAME SECRET uploads
 
 STORE is `s3` (signed by version 4 of Amazon's signatures; NAME and SECRET are the keys), `azure`
 (signed by the shared key; NAME is the account, ENDPOINT ends in it, SECRET is in base64) or `open`
 (S3's requests without a signature; NAME and SECRET are ignored). `put` takes all files below the
-directory, `list` prints the names of the objects.
+directory, `list` prints the names of the objects, `uploads` those of which parts were sent alone.
 """
 
 import base64
@@ -109,6 +110,11 @@ class Bucket:
             if path.is_file():
                 self.send("PUT", f"/{path.relative_to(directory)}", {}, path.read_bytes())
 
+    def uploads(self) -> list[str]:
+        """Returns the names of the objects of which parts were sent, and not all."""
+        tree = xml.etree.ElementTree.fromstring(self.send("GET", "", {"uploads": ""}))
+        return [element.text or "" for element in tree.iter() if element.tag.endswith("}Key")]
+
     def names(self, prefix: str) -> list[str]:
         """Returns the names of the objects whose name begins so."""
         if self.store == "azure":
@@ -130,6 +136,8 @@ def main() -> None:
             bucket.make()
         elif verb == "put":
             bucket.put(pathlib.Path(rest[0]))
+        elif verb == "uploads":
+            print("\n".join(bucket.uploads()))
         else:
             print("\n".join(bucket.names(rest[0] if rest else "")))
     except urllib.error.HTTPError as error:

@@ -165,3 +165,38 @@ pub(crate) fn export_of_a_failure(store: Store, servers: &Servers) {
     let shown = scene.run(&["SHOW JOBS"]);
     assert!(shown.out.contains(",failed,"), "{}", shown.out);
 }
+
+/// An export that is paused or canceled on the way leaves nothing there, and what is resumed is whole.
+pub(crate) fn export_that_is_stopped(store: Store, servers: &Servers) {
+    if !store.writes() {
+        return;
+    }
+    let directory = format!("{}-stopped", store.name());
+    let scene = store.scene(servers);
+    let place = quoted(&store.temp(servers, &directory));
+    let export = |rows: u64| {
+        format!(
+            "EXPORT INTO CSV {place} WITH chunk_rows = '100000', filename = 'f-%part%.csv', detached \
+             FROM SELECT g, repeat('x', 150) FROM generate_series(1, {rows}) AS s(g)"
+        )
+    };
+    // How far it comes meanwhile does not matter.
+    let a_while = "SELECT sum(a) FROM generate_series(1, 2000000) AS g (a)";
+    for stop in ["PAUSE", "CANCEL"] {
+        let stopped = format!("{stop} ALL EXPORT JOBS");
+        scene.run(&[&export(100_000_000), a_while, &stopped]).require_success();
+        assert_eq!(store.temp_names(servers, &directory), Vec::<String>::new(), "{stop}");
+        if matches!(store, Store::S3) {
+            let ours = |name: &String| name.contains(&directory);
+            assert_eq!(servers.uploads().into_iter().filter(ours).count(), 0, "{stop}");
+        }
+        scene.run(&["CANCEL ALL EXPORT JOBS"]).require_success();
+    }
+    let (export, pause, resume) =
+        (export(250_000), "PAUSE ALL EXPORT JOBS", "RESUME ALL EXPORT JOBS");
+    scene.run(&[&export, pause, resume]).require_success();
+    assert_eq!(store.temp_names(servers, &directory).len(), 3);
+    let shown = scene.run(&["SHOW JOBS"]);
+    assert!(shown.out.contains(",succeeded,"), "{}", shown.out);
+    scene.require_no_temp();
+}

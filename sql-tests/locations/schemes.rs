@@ -43,6 +43,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("export", exports::export),
     ("export_beside", exports::export_beside),
     ("export_of_a_failure", exports::export_of_a_failure),
+    ("export_that_is_stopped", exports::export_that_is_stopped),
     ("copy_of_a_long_file", exports::copy_of_a_long_file),
     ("rejects", exports::rejects),
 ];

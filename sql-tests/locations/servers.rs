@@ -212,6 +212,15 @@ impl Servers {
         run_bucket(place, &["put", &self.data().to_string_lossy()]);
     }
 
+    /// Returns the names of the objects of Amazon's of which parts were sent, and not all.
+    pub(crate) fn uploads(&self) -> Vec<String> {
+        let (server, keys) = self.amazon();
+        let endpoint = format!("http://{}", server.address);
+        let (name, secret) = &keys.lasting;
+        let listed = run_bucket(&["s3", &endpoint, BUCKET, name, secret], &["uploads"]);
+        listed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
     /// Returns the names of the objects of a store (`s3`, `gs` or `azure`) that begin with `prefix`.
     pub(crate) fn names(&self, store: &str, prefix: &str) -> Vec<String> {
         let listed = match store {

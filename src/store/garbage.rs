@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::error::io_error;
@@ -164,6 +164,33 @@ fn read_directory(path: &Path) -> Result<Vec<fs::DirEntry>> {
     entries.collect::<std::io::Result<_>>().map_err(|error| io_error("read", path, error))
 }
 
+/// How the names of files begin that name a directory of a job without a record.
+const NOTE: &str = "note-";
+
+/// A file that names a directory of a job without a record, so that the next open removes it after a
+/// crash. It goes when this value is dropped.
+#[derive(Debug)]
+pub struct DirectoryNote(PathBuf);
+
+impl DirectoryNote {
+    /// Notes the directory `noted` in the database `directory`.
+    pub(super) fn put(directory: &Path, noted: &str) -> Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let parent = directory.join(TEMPORARY);
+        let path = parent.join(format!("{NOTE}{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        let written = fs::create_dir_all(&parent).and_then(|()| fs::write(&path, noted));
+        written.map_err(|error| io_error("write", &path, error))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for DirectoryNote {
+    fn drop(&mut self) {
+        // What stays is removed by the next open.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 /// Removes what jobs that ended left in their temporary directories, and everything in `tmp/` that
 /// no job in `kept` still needs.
 pub(super) fn remove_temporary_files(directory: &Path, ended: &[JobRecord], kept: &[JobRecord]) {
@@ -174,6 +201,11 @@ pub(super) fn remove_temporary_files(directory: &Path, ended: &[JobRecord], kept
         kept.iter().flat_map(|job| &job.temp_directories).map(Path::new).collect();
     for entry in read_directory(&directory.join(TEMPORARY)).unwrap_or_default() {
         let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with(NOTE)
+            && let Ok(noted) = fs::read(&path)
+        {
+            remove_job_directory(Path::new(&*String::from_utf8_lossy(&noted)));
+        }
         if needed.contains(path.as_path()) {
             continue;
         }

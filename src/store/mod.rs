@@ -30,6 +30,7 @@ mod tests;
 pub use changes::Changes;
 pub use checkpoint::Checkpoint;
 pub use claim::{TableClaim, TableUse};
+pub use garbage::DirectoryNote;
 pub use manifest::{ColumnStatistics, Manifest, RowIds, Segment};
 pub use parquet_file::{ParquetFile, ParquetRows};
 pub use parquet_output::{PageCompression, ParquetWriter};

@@ -14,7 +14,7 @@ use super::claim::Claims;
 use super::error::{damaged, io_error};
 use super::garbage::table_directory;
 use super::garbage::{
-    DATA, Files, SegmentFile, remove_orphans, remove_outputs, remove_temporary_files,
+    DATA, DirectoryNote, Files, SegmentFile, remove_orphans, remove_outputs, remove_temporary_files,
 };
 use super::lock::NameTag;
 use super::manifest::{Manifest, ManifestRow, Segment, encode_segment};
@@ -280,6 +280,11 @@ impl Store {
     pub fn job(&self, id: JobId) -> Result<Option<JobRecord>> {
         let body = self.loader.catalog.read(Area::Jobs, &rows::job_key(id))?;
         body.map(|body| rows::parse_json(self.loader.catalog.path(), &body)).transpose()
+    }
+
+    /// Notes a directory of a job without a record, which the next open removes if a crash leaves it.
+    pub fn note_directory(&self, directory: &str) -> Result<DirectoryNote> {
+        DirectoryNote::put(&self.path, directory)
     }
 
     /// Returns the free bytes on the disk that holds the database.

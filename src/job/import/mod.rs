@@ -60,7 +60,7 @@ use crate::catalog::{
 use crate::error::{DataPlace, Error, Result, SqlState};
 use crate::plan::{self, FormatKind, ImportTarget, RejectTarget};
 use crate::source::TempDirectory;
-use crate::store::{Manifest, Segment};
+use crate::store::{DirectoryNote, Manifest, Segment};
 
 pub use self::dump::run_dump;
 pub(crate) use self::key_text::key_text;
@@ -110,6 +110,8 @@ pub struct Started {
     log: Mutex<JobLog>,
     /// What was verified before the job was paused.
     restored: Option<Restored>,
+    /// Tells of the temporary directory of an import that is only tried; it goes after that.
+    _note: Option<DirectoryNote>,
 }
 
 /// Opens the files of an import and records it as a job.
@@ -139,17 +141,14 @@ pub fn start(context: JobContext, import: plan::Import, origin: Origin) -> Resul
     let table = Arc::new(table);
     let rules = RowRules::compile(&table, &context.engine, &context.query)?;
     let layout = Layout::new(Arc::clone(&table))?;
-    let job = match &again {
-        Some(record) => record.id,
-        None if import.tolerance.dry_run => JobId(0),
-        None => context.store.reserve_job()?,
-    };
+    let job = job_id(&context, &import, again.as_ref())?;
     check_places(&context, job, (&import.tolerance.reject, &files))?;
     let saved = again.filter(|record| record.checkpoints > 0);
     let temp = match &saved {
         Some(record) => reopen_temp(&context, import.temp.as_deref(), record)?,
         None => make_temp(&context, (import.temp.as_deref(), import.format.keep_temp), job)?,
     };
+    let note = note_trial(&context, &import, &temp)?;
     let space = RunSpace::new(Arc::clone(&temp), context.memory / 4);
     let fresh = saved.is_none();
     let restored =
@@ -166,7 +165,39 @@ pub fn start(context: JobContext, import: plan::Import, origin: Origin) -> Resul
     // From here on the job's end decides.
     space.keep(import.format.keep_temp);
     let log = Mutex::new(log);
-    Ok(Started { context, import, files, layout, rules, temp, space, base, log, restored })
+    Ok(Started {
+        context,
+        import,
+        files,
+        layout,
+        rules,
+        temp,
+        space,
+        base,
+        log,
+        restored,
+        _note: note,
+    })
+}
+
+/// Returns the id of an import's job: 0 if it is only tried.
+fn job_id(context: &JobContext, import: &plan::Import, again: Option<&JobRecord>) -> Result<JobId> {
+    match again {
+        Some(record) => Ok(record.id),
+        None if import.tolerance.dry_run => Ok(JobId(0)),
+        None => context.store.reserve_job(),
+    }
+}
+
+/// Notes the temporary directory of an import that is only tried, of which no record tells.
+fn note_trial(
+    context: &JobContext,
+    import: &plan::Import,
+    temp: &TempDirectory,
+) -> Result<Option<DirectoryNote>> {
+    let directory = temp.record();
+    let noted = import.tolerance.dry_run && directory.starts_with('/');
+    noted.then(|| context.store.note_directory(&directory)).transpose()
 }
 
 /// Returns the table to make, with the id that its segments have.
