@@ -1,11 +1,12 @@
 //! Taking hold of a table: readers see it as it is, and nobody else changes it until the job has ended.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::JobContext;
 use crate::catalog::{Catalog, TableDescriptor};
 use crate::error::{Error, Result, SqlState};
-use crate::store::{Manifest, TableClaim, TableUse};
+use crate::store::{Changes, Manifest, TableClaim, TableUse, View};
 
 /// A table that a job holds.
 pub(crate) struct Held {
@@ -30,6 +31,28 @@ pub(crate) fn hold(
     let mut context = context.clone();
     context.query.view = view;
     Ok((Held { claim, manifest }, context))
+}
+
+/// Fails if a table that `table` refers to has lost rows between two views, or is gone.
+pub(crate) fn require_parents(
+    table: &TableDescriptor,
+    changes: &Changes<'_>,
+    (newest, began): (&View, &View),
+) -> Result {
+    for key in table.foreign_keys.iter().filter(|key| key.references != table.id) {
+        let Some(parent) = changes.catalog.table_by_id(key.references) else {
+            return Err(Error::new(
+                SqlState::UNDEFINED_TABLE,
+                "a referenced table was dropped meanwhile",
+            ));
+        };
+        let newest = newest.manifest(parent.id)?;
+        let present: HashSet<&str> = newest.files().collect();
+        if !began.manifest(parent.id)?.files().all(|file| present.contains(file)) {
+            return Err(changed(parent));
+        }
+    }
+    Ok(())
 }
 
 /// Returns the error that a table is not what it was when the job began.

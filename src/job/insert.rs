@@ -10,6 +10,7 @@ use super::JobContext;
 use super::compact::{compact_index, compact_rows};
 use super::constraint::RowRules;
 use super::foreign_key::Reference;
+use super::hold::{changed, require_parents};
 use super::import::key_text;
 use super::index::{IndexLayout, build_index};
 use super::key::KeyEncoder;
@@ -400,29 +401,18 @@ impl<'a> Inserter<'a> {
     }
 }
 
-/// Fails if another statement changed the table since the insert, or its transaction, began.
+/// Fails if another statement changed the table, or took rows from one that it refers to, since the
+/// insert, or its transaction, began.
 pub fn require_same(
     changes: &Changes<'_>,
     newest: &View,
     table: &TableDescriptor,
     view: &View,
 ) -> Result {
-    let newest = newest.manifest(table.id)?;
-    let began = view.manifest(table.id)?;
-    let same = changes.catalog.table_by_id(table.id) == Some(table)
-        && newest
-            .segments
-            .iter()
-            .map(|segment| &segment.file)
-            .eq(began.segments.iter().map(|segment| &segment.file));
-    if same {
-        return Ok(());
-    }
-    Err(Error::new(
-        SqlState::OBJECT_IN_USE,
-        format!("table \"{}\" was changed by another statement", table.name),
-    )
-    .hint("Run the statement again."))
+    let (now, began) = (newest.manifest(table.id)?, view.manifest(table.id)?);
+    let same =
+        changes.catalog.table_by_id(table.id) == Some(table) && now.files().eq(began.files());
+    if same { require_parents(table, changes, (newest, view)) } else { Err(changed(table)) }
 }
 
 /// Adds the column to an error that is about one of its values.

@@ -280,7 +280,7 @@ impl Session {
 }
 
 /// Attaches the statement's text to an error, secrets redacted; a span moves with its token.
-fn with_safe_text(error: Error, text: &str) -> Error {
+pub(super) fn with_safe_text(error: Error, text: &str) -> Error {
     let safe = redact_text(text);
     if safe == text || error.text().is_some() {
         return error.with_text(&text.into());

@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 
-use super::execute::done;
+use super::execute::{done, with_safe_text};
 use super::import::no_events;
 use super::show::{Cell, Table};
 use super::{Outcome, Session, clock};
@@ -243,13 +243,15 @@ impl Session {
             return Err(refusal(JobAction::Resume, &record));
         };
         let statement = match self.jobs.statement(record.id) {
-            Some(JobStatement::Export(known)) => {
-                // Its table may be another one by now, or its user may read it no more.
-                let again = self.replan(&record)?;
-                if resume.secrets { JobStatement::Export(known) } else { again }
+            // The record's text lacks the secrets of the place, so that it may not be planned.
+            Some(JobStatement::Export(known)) if resume.secrets => {
+                self.require_readable(&record, &known.query.text)?;
+                JobStatement::Export(known)
             }
-            // The table may have changed since the index was planned.
-            Some(JobStatement::CreateIndex(_)) | None => self.plan_again(&record)?,
+            // Its table may be another one by now, or its user may read it no more.
+            Some(JobStatement::Export(_) | JobStatement::CreateIndex(_)) | None => {
+                self.plan_again(&record)?
+            }
             Some(statement) => statement,
         };
         let query = QueryContext {
@@ -293,22 +295,26 @@ impl Session {
             )
             .hint(format!("CANCEL JOB {id}, and run the statement again.")));
         }
-        self.replan(record)
-    }
-
-    fn replan(&self, record: &JobRecord) -> Result<JobStatement> {
-        let (id, resume) = (record.id, record.resume.as_ref());
-        let statement = syntax::parse(&record.description)?;
-        let database = resume.map_or(self.database.as_str(), |resume| resume.database.as_str());
-        let planned = self.plan_for((&record.user, database), &statement);
-        let planned =
-            planned.map_err(|error| error.with_text(&Arc::from(record.description.as_str())))?;
-        match planned.plan {
+        match self.plan_of_job(record, &record.description)? {
             Plan::Import(import) | Plan::CopyFrom(import) => Ok(JobStatement::Import(import)),
             Plan::CreateIndex(create) => Ok(JobStatement::CreateIndex(create)),
             Plan::Export(export) => Ok(JobStatement::Export(export)),
             _ => Err(Error::internal(format!("job {id} is none that can go on"))),
         }
+    }
+
+    /// Fails if the user of a job cannot, or may not, run a query any more.
+    fn require_readable(&self, record: &JobRecord, query: &str) -> Result {
+        self.plan_of_job(record, query).map(|_| ())
+    }
+
+    /// Plans a text as the user of a job does, in its database.
+    fn plan_of_job(&self, record: &JobRecord, text: &str) -> Result<Plan> {
+        let resume = record.resume.as_ref();
+        let database = resume.map_or(self.database.as_str(), |resume| resume.database.as_str());
+        let planned = syntax::parse(text)
+            .and_then(|statement| self.plan_for((&record.user, database), &statement));
+        Ok(planned.map_err(|error| with_safe_text(error, text))?.plan)
     }
 
     /// Returns what to tell the user when the database has been opened.

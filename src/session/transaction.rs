@@ -88,3 +88,75 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::import::no_events;
+    use crate::session::{Options, Outcome};
+
+    async fn run(session: &mut Session, statements: &[&str]) -> Result<Vec<usize>> {
+        let mut counts = Vec::new();
+        for sql in statements {
+            if let Outcome::Rows { rows, .. } = session.execute(sql, no_events()).await? {
+                counts.push(rows.collect().await?.iter().map(|batch| batch.num_rows()).sum());
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Takes all rows from a table, as a job does that others have started.
+    fn empty(session: &Session, name: &str) {
+        let tables = &session.store.view().catalog.tables;
+        let table = tables.values().find(|table| table.name == name).unwrap().id;
+        session.store.update(|changes| changes.put_manifest(table, Manifest::default())).unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn commits_nothing_if_others_changed_a_table_or_one_that_it_refers_to() {
+        for changed in ["parent", "child"] {
+            let directory = tempfile::tempdir().unwrap();
+            let mut session = Session::open(Options::for_tests(directory.path(), 8 << 20)).unwrap();
+            let made = [
+                "CREATE TABLE parent (a INT8 PRIMARY KEY)",
+                "CREATE TABLE child (a INT8 PRIMARY KEY REFERENCES parent)",
+                "CREATE TABLE other (a INT8)",
+                "INSERT INTO parent VALUES (1), (2)",
+                "INSERT INTO child VALUES (2)",
+                "BEGIN",
+                "INSERT INTO other VALUES (1)",
+                "INSERT INTO child VALUES (1)",
+            ];
+            run(&mut session, &made).await.unwrap();
+            empty(&session, changed);
+            let error = run(&mut session, &["COMMIT"]).await.unwrap_err();
+            assert_eq!(error.code(), SqlState::OBJECT_IN_USE);
+            let told = format!("table \"{changed}\" was changed by another statement");
+            assert_eq!(error.message(), told);
+            let rows = ["SELECT * FROM other", "SELECT * FROM child WHERE a = 1"];
+            assert_eq!(run(&mut session, &rows).await.unwrap(), [0, 0], "{changed}");
+            let again = ["INSERT INTO other VALUES (2)", "SELECT * FROM other"];
+            assert_eq!(run(&mut session, &again).await.unwrap(), [1], "{changed}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rows_of_a_parent_in_the_same_transaction_count() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut session = Session::open(Options::for_tests(directory.path(), 8 << 20)).unwrap();
+        let done = [
+            "CREATE SEQUENCE s",
+            "CREATE TABLE parent (a INT8 PRIMARY KEY DEFAULT nextval('s'), b STRING)",
+            "CREATE TABLE child (a INT8 PRIMARY KEY REFERENCES parent)",
+            "BEGIN",
+            "INSERT INTO parent (b) VALUES ('x'), ('y')",
+            "ROLLBACK",
+            "BEGIN",
+            "INSERT INTO parent (b) VALUES ('x'), ('y')",
+            "INSERT INTO child SELECT a FROM parent",
+            "COMMIT",
+            "SELECT * FROM child WHERE a IN (3, 4)",
+        ];
+        assert_eq!(run(&mut session, &done).await.unwrap(), [2]);
+    }
+}

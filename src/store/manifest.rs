@@ -29,6 +29,11 @@ impl Manifest {
         self.segments.iter().chain(self.indexes.values().flatten())
     }
 
+    /// Returns the files of the rows, in their order.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().map(|segment| segment.file.as_str())
+    }
+
     /// Returns the number of rows.
     pub fn rows(&self) -> u64 {
         self.segments.iter().map(|segment| segment.rows).sum()

@@ -1,16 +1,15 @@
 //! The tables around one that gets rows: those that it refers to, and those that refer to it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::into::{Filling, Joined};
 use super::key_text;
 use crate::catalog::{Catalog, ColumnId, ForeignKey, TableDescriptor};
-use crate::error::{Error, Result, SqlState};
+use crate::error::Result;
 use crate::job::foreign_key::Reference;
-use crate::job::hold::changed;
+use crate::job::hold::{changed, require_parents};
 use crate::plan::ImportMode;
-use crate::store::{Changes, Manifest, Segment, View};
+use crate::store::{Changes, Segment, View};
 
 impl Filling<'_> {
     /// Checks the keys by which new rows refer to others, and others to rows that are gone. Returns false
@@ -63,19 +62,7 @@ impl Filling<'_> {
         if changes.catalog.table_by_id(table.id) != Some(table) {
             return Err(changed(table));
         }
-        for key in table.foreign_keys.iter().filter(|key| key.references != table.id) {
-            let Some(parent) = changes.catalog.table_by_id(key.references) else {
-                return Err(Error::new(
-                    SqlState::UNDEFINED_TABLE,
-                    "a referenced table was dropped meanwhile",
-                ));
-            };
-            let newest = newest.manifest(parent.id)?;
-            let present: HashSet<&str> = files_of(&newest).collect();
-            if !files_of(&*began.manifest(parent.id)?).all(|file| present.contains(file)) {
-                return Err(changed(parent));
-            }
-        }
+        require_parents(table, changes, (newest, began))?;
         if matches!(self.base.mode, ImportMode::Insert | ImportMode::Skip) {
             return Ok(());
         }
@@ -85,14 +72,10 @@ impl Filling<'_> {
                 continue;
             }
             let (newest, began) = (newest.manifest(child.id)?, began.manifest(child.id)?);
-            if !files_of(&newest).eq(files_of(&began)) {
+            if !newest.files().eq(began.files()) {
                 return Err(changed(child));
             }
         }
         Ok(())
     }
-}
-
-fn files_of(manifest: &Manifest) -> impl Iterator<Item = &str> {
-    manifest.segments.iter().map(|segment| segment.file.as_str())
 }
