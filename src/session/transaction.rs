@@ -91,6 +91,8 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::RecordBatch;
+
     use super::*;
     use crate::session::import::no_events;
     use crate::session::{Options, Outcome};
@@ -99,7 +101,7 @@ mod tests {
         let mut counts = Vec::new();
         for sql in statements {
             if let Outcome::Rows { rows, .. } = session.execute(sql, no_events()).await? {
-                counts.push(rows.collect().await?.iter().map(|batch| batch.num_rows()).sum());
+                counts.push(rows.collect().await?.iter().map(RecordBatch::num_rows).sum());
             }
         }
         Ok(counts)
