@@ -127,11 +127,12 @@ impl<'a> RejectFiles<'a> {
             self.close()?;
         }
         if self.open.is_none() {
-            let writing = Writing::create(self.context, self.job, &location?)?;
-            self.open = Some((number, writing));
-            // From here on a crash leaves a trace of the directory.
-            let outputs = self.outputs();
+            let (output, name) = open(self.context, self.job, &location?)?;
+            // A crash that leaves the files leaves a trace of them, too.
+            let mut outputs = self.outputs();
+            outputs.extend(describe(&output, &[]));
             lock(self.log).note_outputs(self.context, outputs)?;
+            self.open = Some((number, Writing::create(output, name)?));
         }
         match &mut self.open {
             Some((_, writing)) => writing.write(file, placed),
@@ -152,10 +153,7 @@ impl<'a> RejectFiles<'a> {
     pub(crate) fn outputs(&self) -> Vec<JobOutput> {
         let open = self.open.iter().map(|(_, writing)| (&writing.output, [].as_slice()));
         let whole = self.whole.iter().map(|(output, names)| (output, names.as_slice()));
-        whole
-            .chain(open)
-            .filter_map(|(output, names)| Some(describe_outputs(&output.temporary_path()?, names)))
-            .collect()
+        whole.chain(open).filter_map(|(output, names)| describe(output, names)).collect()
     }
 
     /// Lets the files appear; none if one cannot.
@@ -175,6 +173,11 @@ impl<'a> RejectFiles<'a> {
     }
 }
 
+/// Returns what a job record tells of files, if they are on this machine.
+fn describe(output: &OutputDirectory, names: &[String]) -> Option<JobOutput> {
+    Some(describe_outputs(&output.temporary_path()?, names))
+}
+
 fn retract(files: &[(OutputDirectory, Vec<String>)]) {
     for (output, names) in files {
         output.retract(names);
@@ -182,8 +185,7 @@ fn retract(files: &[(OutputDirectory, Vec<String>)]) {
 }
 
 impl Writing {
-    fn create(context: &JobContext, job: JobId, location: &Location) -> Result<Self> {
-        let (output, name) = open(context, job, location)?;
+    fn create(output: OutputDirectory, name: String) -> Result<Self> {
         let names = vec![name.clone(), name + REASONS];
         let rows = BufWriter::new(output.create(&names[0])?);
         let reasons = BufWriter::new(output.create(&names[1])?);
