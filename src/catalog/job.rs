@@ -41,7 +41,7 @@ impl fmt::Display for JobStatus {
 pub struct JobRecord {
     /// Its id.
     pub id: JobId,
-    /// `IMPORT` or `EXPORT`.
+    /// `IMPORT`, `EXPORT` or `CREATE INDEX`.
     pub job_type: String,
     /// The statement, printed canonically with secrets redacted.
     pub description: String,
@@ -79,6 +79,40 @@ pub struct JobRecord {
     /// Files that it was about to let appear for the user: they go if it stops there.
     #[serde(default)]
     pub outputs: Vec<JobOutput>,
+}
+
+impl JobRecord {
+    /// Returns the record of a job that `user` starts, and that runs from `now` on.
+    pub fn begun(id: JobId, (job_type, description): (&str, &str), user: &str, now: i64) -> Self {
+        Self {
+            id,
+            job_type: job_type.to_owned(),
+            description: description.to_owned(),
+            user: user.to_owned(),
+            status: JobStatus::Running,
+            running_status: None,
+            created: now,
+            started: Some(now),
+            finished: None,
+            modified: now,
+            fraction_completed: 0.0,
+            error: None,
+            temp_directories: Vec::new(),
+            resume: None,
+            checkpoints: 0,
+            rejected: 0,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Notes that the job ended in this state, at `now`; no files of it wait to appear any more.
+    pub fn end(&mut self, status: JobStatus, now: i64) {
+        self.status = status;
+        self.running_status = None;
+        self.finished = Some(now);
+        self.modified = now;
+        self.outputs.clear();
+    }
 }
 
 /// Files of a job that are whole and wait to appear with its end.

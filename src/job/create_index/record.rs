@@ -81,33 +81,17 @@ impl IndexLog {
     }
 
     fn ended(&self, context: &JobContext, status: JobStatus, left: bool) -> JobRecord {
-        let now = context.clock.now();
         let mut record = self.record.clone();
-        record.status = status;
-        record.running_status = None;
-        record.finished = Some(now);
-        record.modified = now;
+        record.end(status, context.clock.now());
         record.temp_directories.retain(|_| left);
         record
     }
 }
 
 fn new_record(context: &JobContext, id: JobId, create: &plan::CreateIndex) -> JobRecord {
-    let now = context.query.now;
+    let told = ("CREATE INDEX", create.description.as_str());
     JobRecord {
-        id,
-        job_type: "CREATE INDEX".to_owned(),
-        description: create.description.clone(),
-        user: context.query.user.clone(),
-        status: JobStatus::Running,
         running_status: Some(BUILDING.to_owned()),
-        created: now,
-        started: Some(now),
-        finished: None,
-        modified: now,
-        fraction_completed: 0.0,
-        error: None,
-        temp_directories: Vec::new(),
         resume: Some(JobResume {
             database: context.query.database.clone(),
             time_zone: context.query.time_zone.clone(),
@@ -115,8 +99,6 @@ fn new_record(context: &JobContext, id: JobId, create: &plan::CreateIndex) -> Jo
             secrets: false,
             directory: None,
         }),
-        checkpoints: 0,
-        rejected: 0,
-        outputs: Vec::new(),
+        ..JobRecord::begun(id, told, &context.query.user, context.query.now)
     }
 }

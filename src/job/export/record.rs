@@ -64,7 +64,7 @@ impl ExportLog {
     pub(super) fn succeed(&mut self, context: &JobContext, left: bool) -> Result {
         let Some(record) = &mut self.0 else { return Ok(()) };
         let mut ended = record.clone();
-        end(&mut ended, context, JobStatus::Succeeded);
+        ended.end(JobStatus::Succeeded, context.clock.now());
         ended.fraction_completed = 1.0;
         if !left {
             ended.temp_directories.clear();
@@ -101,7 +101,8 @@ impl ExportLog {
                 Err(failed) => failed,
             };
         }
-        end(&mut record, context, if cancelled { JobStatus::Canceled } else { JobStatus::Failed });
+        let status = if cancelled { JobStatus::Canceled } else { JobStatus::Failed };
+        record.end(status, context.clock.now());
         record.error = Some(error.message().to_owned());
         let _ = context.store.update(|changes| changes.put_job(&record));
         error
@@ -122,29 +123,17 @@ pub fn abandon(context: &JobContext, mut record: JobRecord) -> Result {
         })?;
     }
     record.temp_directories.clear();
-    end(&mut record, context, JobStatus::Canceled);
+    record.end(JobStatus::Canceled, context.clock.now());
     record.error = Some("job canceled".to_owned());
     context.store.update(|changes| changes.put_job(&record))
 }
 
 /// Returns the record of an export that begins.
 fn new_record(context: &JobContext, id: JobId, export: &plan::Export, secrets: bool) -> JobRecord {
-    let now = context.query.now;
     let directory = context.access.working_directory().to_string_lossy();
+    let told = ("EXPORT", export.description.as_str());
     JobRecord {
-        id,
-        job_type: "EXPORT".to_owned(),
-        description: export.description.clone(),
-        user: context.query.user.clone(),
-        status: JobStatus::Running,
         running_status: Some(EXPORTING.to_owned()),
-        created: now,
-        started: Some(now),
-        finished: None,
-        modified: now,
-        fraction_completed: 0.0,
-        error: None,
-        temp_directories: Vec::new(),
         resume: Some(JobResume {
             database: context.query.database.clone(),
             time_zone: context.query.time_zone.clone(),
@@ -152,19 +141,8 @@ fn new_record(context: &JobContext, id: JobId, export: &plan::Export, secrets: b
             secrets,
             directory: (!export.query.files.is_empty()).then(|| directory.into_owned()),
         }),
-        checkpoints: 0,
-        rejected: 0,
-        outputs: Vec::new(),
+        ..JobRecord::begun(id, told, &context.query.user, context.query.now)
     }
-}
-
-fn end(record: &mut JobRecord, context: &JobContext, status: JobStatus) {
-    let now = context.clock.now();
-    record.status = status;
-    record.running_status = None;
-    record.finished = Some(now);
-    record.modified = now;
-    record.outputs.clear();
 }
 
 /// Takes temporary directories that are gone out of a record; returns whether there were any.

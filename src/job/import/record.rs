@@ -245,15 +245,10 @@ impl JobLog {
 
     /// Returns the record of a job that has ended; `left` says that temporary files were left.
     fn ended(&self, context: &JobContext, status: JobStatus, left: bool) -> JobRecord {
-        let now = context.clock.now();
         let mut record = self.record.clone();
-        record.status = status;
-        record.running_status = None;
-        record.finished = Some(now);
-        record.modified = now;
+        record.end(status, context.clock.now());
         record.temp_directories.retain(|path| left || *path != self.temp);
         record.checkpoints = 0;
-        record.outputs.clear();
         record
     }
 }
@@ -274,24 +269,10 @@ pub(crate) fn saved_segments(context: &JobContext, record: &JobRecord) -> Result
 
 fn new_record(context: &JobContext, id: JobId, description: &str, pending: bool) -> JobRecord {
     let now = context.query.now;
-    JobRecord {
-        id,
-        job_type: "IMPORT".to_owned(),
-        description: description.to_owned(),
-        user: context.query.user.clone(),
-        status: if pending { JobStatus::Pending } else { JobStatus::Running },
-        running_status: None,
-        created: now,
-        started: (!pending).then_some(now),
-        finished: None,
-        modified: now,
-        fraction_completed: 0.0,
-        error: None,
-        temp_directories: Vec::new(),
-        resume: None,
-        checkpoints: 0,
-        rejected: 0,
-        outputs: Vec::new(),
+    let begun = JobRecord::begun(id, ("IMPORT", description), &context.query.user, now);
+    match pending {
+        true => JobRecord { status: JobStatus::Pending, started: None, ..begun },
+        false => begun,
     }
 }
 
